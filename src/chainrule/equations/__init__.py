@@ -1,0 +1,1 @@
+"""The language: nodes, systems, text, meaning."""
