@@ -4,7 +4,7 @@
 # make lock    choose the exact versions anew          make clean   remove what all of this made
 #
 # Every target sets itself up: it makes a virtual environment and installs the exact versions of requirements/,
-# once, and again only when those files change.
+# once, and again only when those files change.  Other versions of Python: make PYTHON=python3.12 test
 
 PYTHON ?= $(or $(shell command -v python3.11),python3)
 JOBS ?= 2
@@ -45,21 +45,20 @@ setup-peers: $(PEERS_READY)
 
 # The lock names every package, so nothing is left for pip to choose (--no-deps), and `pip check` says whether that is so.
 # The package itself is built by the locked hatchling (--no-build-isolation), not by whichever is newest today.
-define install
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chainrule needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	rm -rf $(1)
-	$(PYTHON) -m venv $(1)
-	$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps $(addprefix -r ,$(2))
-	$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
-	$(1)/bin/python -m pip check
-	touch $(1)/ready
-endef
+.venv/locked: requirements/dev.txt
+.venv-peers/locked: requirements/dev.txt requirements/peers.txt
 
-$(READY): requirements/dev.txt pyproject.toml
-	$(call install,.venv,requirements/dev.txt)
+.venv/locked .venv-peers/locked: %/locked:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "chainrule needs Python 3.11 or newer: make PYTHON=...")'
+	rm -rf $*
+	$(PYTHON) -m venv $*
+	$*/bin/python -m pip install $(PIP_FLAGS) --no-deps $(addprefix -r ,$^)
+	touch $@
 
-$(PEERS_READY): requirements/dev.txt requirements/peers.txt pyproject.toml
-	$(call install,.venv-peers,requirements/dev.txt requirements/peers.txt)
+$(READY) $(PEERS_READY): %/ready: %/locked pyproject.toml
+	$*/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
+	$*/bin/python -m pip check
+	touch $@
 
 lock:
 	$(PYTHON) requirements/lock.py
