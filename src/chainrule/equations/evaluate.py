@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache
+from math import erf
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,8 @@ class _Evaluator:
                     total = total + self.value(argument, axes)
                 return total
             case Apply(function, arguments):
-                return np.asarray(numpy_function(function)(*(self.value(argument, axes) for argument in arguments)))
+                value = np.asarray(numpy_function(function)(*(self.value(argument, axes) for argument in arguments)))
+                return value.astype(np.int64) if function in COMPARISONS else value
         raise TypeError(node)
 
     def index(self, node: Index, axes: tuple[str, ...]) -> Array:
@@ -122,10 +124,12 @@ class _Evaluator:
         """Zero outside."""
         if not indices:
             return tensor
+        if 0 in tensor.shape:
+            return np.zeros(np.broadcast_shapes(*(index.shape for index in indices)))
         indices = [index.astype(np.int64) for index in np.broadcast_arrays(*indices)]
         inside = np.ones(indices[0].shape, dtype=bool)
         for index, size in zip(indices, tensor.shape, strict=True):
-            inside &= (0 <= index) & (index < size)
+            inside &= (index >= 0) & (index < size)
         clipped = tuple(np.clip(index, 0, size - 1) for index, size in zip(indices, tensor.shape, strict=True))
         return np.where(inside, tensor[clipped], 0)
 
@@ -173,7 +177,7 @@ class _Evaluator:
         return np.asarray(np.log(np.exp(body - highest).sum(axis=over)) + highest.reshape(shape[: len(outer)]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def numpy_function(name: str) -> Callable[..., Array]:
     """The function of the catalogue's NumPy form."""
     row = FUNCTIONS[name]
@@ -186,6 +190,4 @@ def numpy_function(name: str) -> Callable[..., Array]:
 
 
 def _erf(x: Array) -> Array:
-    from math import erf
-
     return np.vectorize(erf, otypes=[np.float64])(x)  # type: ignore[no-any-return]

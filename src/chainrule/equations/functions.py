@@ -30,6 +30,7 @@ def _comparison(name: str, latex: str, numpy: str) -> Function:
     return Function(name, 2, (), latex, numpy, integer=True)
 
 
+# fmt: off  (a table, one row a function)
 _ROWS = (
     # arithmetic; the n-ary derivatives of + and * are the sum and product rules of calculus/reverse.py
     Function("+", None, ("1", "1"), "{0} + {1}", "{0} + {1}", integer=True),
@@ -48,7 +49,7 @@ _ROWS = (
     _comparison(">=", r"[{0} \ge {1}]", "({0} >= {1})"),
     Function("<=<", 3, (), r"[{0} \le {1} < {2}]", "(({0} <= {1}) & ({1} < {2}))", integer=True),
     # choice; the derivative with respect to the condition is zero
-    Function("where", 3, ("0", "where(x, 1, 0)", "where(x, 0, 1)"),
+    Function("where", 3, ("0", "[x != 0]", "[x = 0]"),
              r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}", "np.where({0}, {1}, {2})",
              integer=True),
     Function("max", 2, ("[x >= y]", "[x < y]"), r"\max({0}, {1})", "np.maximum({0}, {1})", integer=True),
@@ -79,6 +80,7 @@ _ROWS = (
     Function("π", 0, (), r"\pi", "np.pi"),
     Function("∞", 0, (), r"\infty", "np.inf", total=False),
 )
+# fmt: on
 
 FUNCTIONS: dict[str, Function] = {row.name: row for row in _ROWS}
 COMPARISONS = ("=", "!=", "<", "<=", ">", ">=", "<=<")

@@ -1,0 +1,186 @@
+"""Simplification: named rewrites in one ordered list, each with its reason; what one did is logged.
+
+arithmetic            1·x → x    2·x/(2·n) → x/n    x·x → x²    [[t ≥ 1] ≠ 0] → [t ≥ 1]
+named quantity        sigmoid(z[b,j]) → a[b,j]          where a[b,j] = sigmoid(z[b,j])
+log and exp           log(exp(x)) → x    log(exp(x)/y) → x - log(y)    exp(x)/sum(exp(x)) → exp(x - logsumexp(x))
+sum of sums           Σ_b Σ_j x → Σ_{b,j} x
+delta elimination     Σ_k f(k)[k = e] → f(e)
+factor out            Σ_i a·x[i] → a·Σ_i x[i]
+constant sum          Σ_i a → n·a
+plain names           Σ_{k'} x[k'] → Σ_k x[k]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.calculus.algebra import factors_of, split, tidy, times
+from chainrule.calculus.deltas import Classes, eliminate, has_delta
+from chainrule.calculus.derivation import Step
+from chainrule.calculus.recognise import Definitions, recognise
+from chainrule.equations.node import Apply, Equation, Number, Reduce, base_axis
+from chainrule.equations.walk import free_axes, fresh_axis, rebuild, rename
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """A named rewrite of whole expressions, and why it holds."""
+
+    name: str
+    reason: str
+    apply: Callable[[Any, tuple[str, ...], Context], Any]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rewrites may look at: axes of one size, and the quantities that have names."""
+
+    classes: Classes
+    named: Definitions
+
+
+def simplify(
+    tensor: str, equation: Equation, classes: Classes, named: Definitions
+) -> tuple[Equation, tuple[Step, ...]]:
+    """Apply the rewrites, in order, again and again until nothing changes; return the equation and the steps."""
+    context = Context(classes, named)
+    steps: list[Step] = []
+    changed = True
+    while changed:
+        changed = False
+        for rewrite in REWRITES:
+            after = Equation(equation.name, equation.axes, rewrite.apply(equation.expression, equation.axes, context))
+            if after is not equation:
+                steps.append(Step(tensor, rewrite.name, equation, after, rewrite.reason))
+                equation, changed = after, True
+    return equation, tuple(steps)
+
+
+def _everywhere(rule: Callable[[Any, Context], Any]) -> Callable[[Any, tuple[str, ...], Context], Any]:
+    """A rule for one node, applied to every node from the inside out."""
+
+    def apply(node: Any, left: tuple[str, ...], context: Context) -> Any:
+        return rule(rebuild(node, lambda child: apply(child, left, context)), context)
+
+    return apply
+
+
+def _stable(node: Any, context: Context) -> Any:
+    match node:
+        case Apply("log", (Apply("exp", (inner,)),)):
+            return inner
+        case Apply("log", (Apply("/", (Apply("exp", (inner,)), below)),)):
+            return Apply("+", (inner, Apply("neg", (Apply("log", (below,)),))))
+        case Apply("log", (Reduce("sum", axes, Apply("exp", (inner,))),)):
+            return Reduce("logsumexp", axes, inner)
+        case Apply("log", (Apply("+", (Number(1), inner)),)):
+            return Apply("log1p", (inner,))
+        case Apply("/", (Apply("exp", (inner,)), Reduce("sum", axes, Apply("exp", (summed,))))):
+            names = dict(zip(axes, (base_axis(name) for name in axes), strict=True))
+            if rename(summed, names) is inner or summed is inner:
+                return Apply("exp", (Apply("+", (inner, Apply("neg", (Reduce("logsumexp", axes, summed),)))),))
+    return node
+
+
+def _merge_sums(node: Any, context: Context) -> Any:
+    """Σ_b Σ_j, also where factors that do not depend on j stand between."""
+    if not (isinstance(node, Reduce) and node.operation == "sum"):
+        return node
+    factors = factors_of(node.body)
+    inner = [factor for factor in factors if isinstance(factor, Reduce) and factor.operation == "sum"]
+    if len(inner) != 1:
+        return node
+    others = [factor for factor in factors if factor is not inner[0]]
+    if others and not has_delta(node.axes, factors_of(inner[0].body)):
+        return node
+    taken = set(node.axes) | {name for factor in factors for name in free_axes(factor)}
+    names = {}
+    for name in inner[0].axes:
+        names[name] = fresh_axis(name, taken)
+        taken.add(names[name])
+    body = times([*others, *factors_of(rename(inner[0].body, names))])
+    return Reduce("sum", (*node.axes, *names.values()), body)
+
+
+def _eliminate(node: Any, context: Context) -> Any:
+    if not (isinstance(node, Reduce) and node.operation == "sum"):
+        return node
+    factors = factors_of(node.body)
+    if not has_delta(node.axes, factors):
+        return node
+    axes, left = eliminate(node.axes, factors, context.classes)
+    product = times(left)
+    return Reduce("sum", axes, product) if axes else product
+
+
+def _factor_out(node: Any, context: Context) -> Any:
+    if not (isinstance(node, Reduce) and node.operation == "sum"):
+        return node
+    outside, inside = split(node.body, node.axes)
+    if outside is Number(1) or inside is Number(1):
+        return node
+    return times((outside, Reduce("sum", node.axes, inside)))
+
+
+def _constant_sum(node: Any, context: Context) -> Any:
+    if not (isinstance(node, Reduce) and node.operation == "sum"):
+        return node
+    used = free_axes(node.body)
+    idle = [name for name in node.axes if name not in used]
+    if not idle:
+        return node
+    body = (
+        Reduce("sum", tuple(name for name in node.axes if name in used), node.body)
+        if len(idle) < len(node.axes)
+        else node.body
+    )
+    return times([*(Number(base_axis(name)) for name in idle), *factors_of(body)])
+
+
+def _plain_names(node: Any, left: tuple[str, ...], context: Context) -> Any:
+    """Drop primes from summed axes where nothing else has the plain name."""
+
+    def visit(node: Any, scope: frozenset[str]) -> Any:
+        if not isinstance(node, Reduce):
+            return rebuild(node, lambda child: visit(child, scope))
+        names: dict[str, str] = {}
+        taken = set(scope) | set(free_axes(node.body)) | set(node.axes)
+        for name in node.axes:
+            shortest = base_axis(name)
+            while shortest != name and shortest in taken - set(names):
+                shortest += "'"
+            if shortest != name:
+                names[name] = shortest
+                taken.add(shortest)
+        axes = tuple(names.get(name, name) for name in node.axes)
+        return Reduce(node.operation, axes, visit(rename(node.body, names), scope | set(axes)))
+
+    return visit(node, frozenset(left))
+
+
+REWRITES: tuple[Rewrite, ...] = (
+    Rewrite(
+        "named quantity",
+        "this expression has a name already, and its value has been computed",
+        lambda node, left, context: recognise(node, context.named),
+    ),
+    Rewrite(
+        "arithmetic",
+        "ones and zeros drop out, numbers and signs are collected, equal factors cancel",
+        lambda node, left, context: tidy(node),
+    ),
+    Rewrite("log and exp", "the same value without overflow: log undoes exp", _everywhere(_stable)),
+    Rewrite("sum of sums", "sums may be taken together, in any order", _everywhere(_merge_sums)),
+    Rewrite(
+        "delta elimination",
+        "a sum over an axis that a bracket fixes keeps only the one value it fixes",
+        _everywhere(_eliminate),
+    ),
+    Rewrite(
+        "factor out", "what does not depend on the summed axes stands in front of the sum", _everywhere(_factor_out)
+    ),
+    Rewrite("constant sum", "adding the same term n times is multiplying it by n", _everywhere(_constant_sum)),
+    Rewrite("plain names", "a summed axis may be called anything", _plain_names),
+)

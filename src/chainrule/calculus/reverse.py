@@ -1,0 +1,273 @@
+"""The one rule, from which all of backpropagation follows.
+
+For every read ``x[f]`` inside an equation ``y[ī] = E``:
+
+    ∂C/∂x[k̄]  +=  Σ over ī and E's own summed axes of   ∂C/∂y[ī] · ∂E/∂(x[f]) · [k̄ = f]
+
+then the brackets are eliminated (``deltas.py``) and the result is simplified (``passes.py``), each step logged.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from chainrule.calculus.deltas import eliminate
+from chainrule.calculus.derivation import Log, Step
+from chainrule.calculus.passes import simplify
+from chainrule.calculus.recognise import definitions
+from chainrule.equations.affine import position_or_value
+from chainrule.equations.functions import ARGUMENTS, COMPARISONS, FUNCTIONS
+from chainrule.equations.kinds import kinds
+from chainrule.equations.node import Access, Apply, Equation, Expression, Number, Reduce, access, axis
+from chainrule.equations.order import order
+from chainrule.equations.parse import parse_expression
+from chainrule.equations.sizes import axis_classes
+from chainrule.equations.system import System
+from chainrule.equations.walk import fresh_axis, rebuild, rename, tensors
+from chainrule.errors import ChainruleError
+
+# One way in which an expression depends on a tensor: the read, the factors of ∂E/∂(read), the axes summed on the way.
+Partial = tuple[Access, tuple[Expression, ...], tuple[str, ...]]
+
+
+def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Log:
+    """Derive the derivatives of ``cost`` with respect to the tensors ``wrt`` (all parameters by default).
+
+    Raises ChainruleError if ``cost`` is no scalar of the system, or does not depend on a tensor of ``wrt``.
+    """
+    names = tuple(wrt) if wrt is not None else tuple(tensor.name for tensor in system.parameters)
+    _validate(system, cost, names)
+    forward = system
+    active = _active(forward, cost, names)
+    adjoints = _adjoint_names(forward, active)
+    classes = axis_classes(forward)
+    named = definitions(forward)
+    readers: dict[str, list[Equation]] = {}
+    for equation in forward.equations:
+        if equation.name in active:
+            for name in tensors(equation):
+                readers.setdefault(name, []).append(equation)
+    equations: list[Equation] = []
+    steps: list[Step] = []
+    for name in (*_backwards(forward, active, cost), *(name for name in names if name not in forward.by_name)):
+        axes = forward.tensor_axes[name]
+        terms: list[Expression] = []
+        for reader in reversed(readers.get(name, ())):
+            for raw, covered in _contributions(forward, reader, name, cost, adjoints):
+                unsolved = Equation(adjoints[name], axes, _sum(*raw))
+                steps.append(Step(name, "chain rule", None, unsolved, _chain_reason(name, reader, cost), reader))
+                term = _sum(*eliminate(*raw, classes, covered))
+                if term is not unsolved.expression:
+                    steps.append(
+                        Step(
+                            name,
+                            "delta elimination",
+                            unsolved,
+                            Equation(adjoints[name], axes, term),
+                            "a sum over an axis that a bracket fixes keeps only the one value it fixes",
+                        )
+                    )
+                terms.append(term)
+        total = Equation(adjoints[name], axes, terms[0] if len(terms) == 1 else Apply("+", tuple(terms)))
+        if len(terms) > 1:
+            steps.append(
+                Step(
+                    name,
+                    "sum of the ways",
+                    None,
+                    total,
+                    f"{name} is read {len(terms)} times; {cost} changes through each of them",
+                )
+            )
+        final, taken = simplify(name, total, classes, named)
+        steps += taken
+        equations.append(final)
+    return Log(
+        forward,
+        cost,
+        {name: adjoints[name] for name in names},
+        tuple(equations),
+        {name: adjoints[name] for name in adjoints if name != cost},
+        tuple(steps),
+    )
+
+
+def _validate(system: System, cost: str, names: Sequence[str]) -> None:
+    def unknown(name: str) -> ChainruleError:
+        near = difflib.get_close_matches(name, system.tensor_axes, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(system.tensor_axes)}"
+        return ChainruleError(f"the system has no {name}{hint}")
+
+    if cost not in system.tensor_axes:
+        raise unknown(cost)
+    if cost not in system.by_name:
+        raise ChainruleError(f"{cost} is an input; the cost is a quantity that an equation defines")
+    if system.tensor_axes[cost]:
+        axes = ",".join(system.tensor_axes[cost])
+        raise ChainruleError(f"{cost}[{axes}] has axes; a cost is one number: sum[{axes}]({cost}[{axes}]), say")
+    if not names:
+        raise ChainruleError(
+            "nothing to differentiate with respect to: the system declares no parameters; name tensors"
+        )
+    for name in names:
+        if name not in system.tensor_axes:
+            raise unknown(name)
+        if kinds(system)[name] == "integer":
+            raise ChainruleError(f"{name} holds integers; there is no derivative with respect to it")
+
+
+def _active(system: System, cost: str, names: Sequence[str]) -> set[str]:
+    """The tensors on a way from ``names`` to the cost."""
+    real = {name for name, kind in kinds(system).items() if kind == "real"}
+    reads = {e.name: set(tensors(e)) & real for e in system.equations}
+    reaches = {cost}
+    for block in reversed(order(system)):
+        members = {equation.name for equation in block.equations}
+        if members & reaches:
+            reaches |= members | {name for member in members for name in reads[member]}
+    depends = set(names)
+    for block in order(system):
+        members = {equation.name for equation in block.equations}
+        if any(reads[member] & depends for member in members) or members & depends:
+            depends |= members & real
+    active = reaches & depends
+    for name in names:
+        if name not in active:
+            raise ChainruleError(f"{cost} does not depend on {name}")
+    return active
+
+
+def _adjoint_names(system: System, active: set[str]) -> dict[str, str]:
+    """``∂z`` for ``z``; where a derivation has used these names already, ``∂²z``, ``∂³z``."""
+    taken = set(system.tensor_axes)
+    for power in ("", "²", "³", "²²", "³³"):
+        names = {name: f"∂{power}{name}" for name in system.tensor_axes if name in active}
+        if not taken & set(names.values()):
+            return names
+    raise ChainruleError("derivatives of derivatives are named up to five times over, not more")
+
+
+def _backwards(system: System, active: set[str], cost: str) -> Iterator[str]:
+    """The defined tensors from the cost backwards."""
+    for block in reversed(order(system)):
+        for equation in reversed(block.equations):
+            if equation.name in active and equation.name != cost:
+                yield equation.name
+
+
+def _contributions(
+    system: System, reader: Equation, name: str, cost: str, adjoints: dict[str, str]
+) -> Iterator[tuple[tuple[tuple[str, ...], tuple[Expression, ...]], tuple[str, ...]]]:
+    """For each read of ``name``: (summed axes, factors) of the one rule, and the reader's own axes."""
+    target = system.tensor_axes[name]
+    used = set(target) | set(reader.axes)
+    own: dict[str, str] = {}
+    for axis_name in reader.axes:
+        if axis_name in target:
+            own[axis_name] = fresh_axis(axis_name, used)
+            used.add(own[axis_name])
+    axes = tuple(own.get(axis_name, axis_name) for axis_name in reader.axes)
+    expression = rename(reader.expression, own)
+    above = () if reader.name == cost else (access(adjoints[reader.name], axes),)
+    for read, factors, inner in partials(expression, used | set(axes)):
+        if read.tensor == name:
+            brackets = tuple(
+                Apply("=", (axis(k), position_or_value(index))) for k, index in zip(target, read.indices, strict=True)
+            )
+            yield ((*axes, *inner), (*above, *factors, *brackets)), axes
+
+
+def partials(node: Any, used: set[str]) -> Iterator[Partial]:
+    """∂node/∂(each read in it), for every way in which it depends on a read.
+
+    ``used`` are the axis names that are taken; summed axes get names that are not, which are added.
+    """
+    match node:
+        case Access():
+            yield node, (), ()
+        case Apply("+", arguments):
+            for argument in arguments:
+                yield from partials(argument, used)
+        case Apply("*", arguments):
+            for position, argument in enumerate(arguments):
+                others = (*arguments[:position], *arguments[position + 1 :])
+                for read, factors, axes in partials(argument, used):
+                    yield read, (*others, *factors), axes
+        case Apply(function, arguments) if FUNCTIONS[function].derivatives:
+            for position, argument in enumerate(arguments):
+                factor = derivative(function, position, arguments)
+                if factor is Number(0):
+                    continue
+                for read, factors, axes in partials(argument, used):
+                    yield read, (factor, *factors), axes
+        case Reduce(operation, axes, body):
+            names = {}
+            for name in axes:
+                names[name] = fresh_axis(name, used)
+                used.add(names[name])
+            inner = tuple(names.values())
+            slope = _reduction_factors(operation, axes, body, names)
+            if slope is not None:
+                for read, factors, deeper in partials(rename(body, names), used):
+                    yield read, (*slope, *factors), (*inner, *deeper)
+
+
+def _reduction_factors(
+    operation: str, axes: tuple[str, ...], body: Expression, names: dict[str, str]
+) -> tuple[Expression, ...] | None:
+    """The derivative of a reduction with respect to its body at ``names``; None where it is zero everywhere."""
+    match operation:
+        case "sum":
+            return ()
+        case "logsumexp":
+            here = rename(body, names)
+            return (Apply("exp", (Apply("+", (here, Apply("neg", (Reduce(operation, axes, body),)))),)),)
+        case "max" | "min":
+            # Over several axes, the first in reading order: along each axis the first of those that reach the extreme.
+            brackets = []
+            here = body
+            for position, name in enumerate(axes):
+                rest = axes[position + 1 :]
+                along = Reduce(operation, rest, here) if rest else here
+                brackets.append(Apply("=", (axis(names[name]), Reduce("arg" + operation, (name,), along))))
+                here = rename(here, {name: names[name]})
+            return tuple(brackets)
+    return None
+
+
+def derivative(function: str, position: int, arguments: Sequence[Expression]) -> Expression:
+    """The derivative of a catalogue function with respect to one argument, at the given arguments."""
+    row = FUNCTIONS[function]
+    if function in COMPARISONS or not row.derivatives:
+        return Number(0)
+    values = dict(zip(ARGUMENTS, arguments, strict=False))
+    put: Expression = _put(_derivative_row(function, position), values)
+    return put
+
+
+@cache
+def _derivative_row(function: str, position: int) -> Expression:
+    return parse_expression(FUNCTIONS[function].derivatives[position], ARGUMENTS)
+
+
+def _put(node: Any, values: dict[str, Expression]) -> Any:
+    """Replace the catalogue's argument letters by expressions."""
+    if isinstance(node, Access) and not node.indices:
+        return values[node.tensor]
+    return rebuild(node, lambda child: _put(child, values))
+
+
+def _sum(axes: Sequence[str], factors: Sequence[Expression]) -> Expression:
+    product = Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
+    return Reduce("sum", tuple(axes), product) if axes else product
+
+
+def _chain_reason(name: str, reader: Equation, cost: str) -> str:
+    through = cost if reader.name == cost else f"{cost} through {reader.name}"
+    return (
+        f"{name} is read by the equation of {reader.name}; a small change of {name} changes {through} by the slope of "
+        "that equation, wherever the bracket says that this element is the one read"
+    )
