@@ -1,0 +1,37 @@
+"""chainrule: a network is a system of equations; its gradients are derived from them, shown, and compiled.
+
+Public names are resolved when they are first used, so that ``import chainrule`` loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# module → the public names that it provides
+_PUBLIC = {
+    "chainrule.errors": ("ChainruleError", "EquationError"),
+    "chainrule.equations.parse": ("parse", "parse_file"),
+    "chainrule.equations.system": ("System", "Input"),
+    "chainrule.equations.evaluate": ("evaluate",),
+    "chainrule.notation.derivation": ("derive", "Derivation"),
+    "chainrule.calculus.second": ("hessian_vector_product", "jacobian_vector_product", "gauss_newton_product"),
+}
+_MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = ["__version__", *_MODULE_OF]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULE_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
