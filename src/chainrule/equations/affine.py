@@ -66,5 +66,3 @@ def _divisor(index: Index) -> Number:
         assert isinstance(atom, Number)
         return atom
     return Number(index.constant)
-
-

@@ -103,8 +103,8 @@ class _Evaluator:
                     total = total + self.value(argument, axes)
                 return total
             case Apply(function, arguments):
-                value = np.asarray(numpy_function(function)(*(self.value(argument, axes) for argument in arguments)))
-                return value.astype(np.int64) if function in COMPARISONS else value
+                result = np.asarray(numpy_function(function)(*(self.value(argument, axes) for argument in arguments)))
+                return result.astype(np.int64) if function in COMPARISONS else result
         raise TypeError(node)
 
     def index(self, node: Index, axes: tuple[str, ...]) -> Array:

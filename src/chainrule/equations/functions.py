@@ -49,13 +49,23 @@ _ROWS = (
     _comparison(">=", r"[{0} \ge {1}]", "({0} >= {1})"),
     Function("<=<", 3, (), r"[{0} \le {1} < {2}]", "(({0} <= {1}) & ({1} < {2}))", integer=True),
     # choice; the derivative with respect to the condition is zero
-    Function("where", 3, ("0", "[x != 0]", "[x = 0]"),
-             r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}", "np.where({0}, {1}, {2})",
-             integer=True),
+    Function(
+        "where",
+        3,
+        ("0", "[x != 0]", "[x = 0]"),
+        r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
+        "np.where({0}, {1}, {2})",
+        integer=True,
+    ),
     Function("max", 2, ("[x >= y]", "[x < y]"), r"\max({0}, {1})", "np.maximum({0}, {1})", integer=True),
     Function("min", 2, ("[x <= y]", "[x > y]"), r"\min({0}, {1})", "np.minimum({0}, {1})", integer=True),
-    Function("logaddexp", 2, ("exp(x - logaddexp(x, y))", "exp(y - logaddexp(x, y))"),
-             r"\log(e^{{{0}}} + e^{{{1}}})", "np.logaddexp({0}, {1})"),
+    Function(
+        "logaddexp",
+        2,
+        ("exp(x - logaddexp(x, y))", "exp(y - logaddexp(x, y))"),
+        r"\log(e^{{{0}}} + e^{{{1}}})",
+        "np.logaddexp({0}, {1})",
+    ),
     # exponentials and logarithms
     _unary("exp", "exp(x)", "e^{{{0}}}", "np.exp({0})"),
     _unary("expm1", "exp(x)", "e^{{{0}}} - 1", "np.expm1({0})"),

@@ -39,7 +39,10 @@ class _Interning(type):
 
 
 class Node(metaclass=_Interning):
-    """Common to the six kinds of node: identity is equality, arithmetic builds expressions."""
+    """Common to the six kinds of node: identity is equality, arithmetic builds expressions.
+
+    ``str`` gives the text form; ``write.py``, which knows it, puts ``__str__`` here.
+    """
 
     __slots__ = ()
 
@@ -52,40 +55,35 @@ class Node(metaclass=_Interning):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, field) for field in self.__dataclass_fields__)  # type: ignore[attr-defined]
 
-    def __str__(self) -> str:
-        from chainrule.equations.write import write
-
-        return write(self)
-
     def __add__(self, other: Expression | float) -> Apply:
         return Apply("+", (*_terms(self), *_terms(_node(other))))
 
     def __radd__(self, other: float) -> Apply:
-        return _node(other) + self
+        return Apply("+", (*_terms(_node(other)), *_terms(self)))
 
     def __sub__(self, other: Expression | float) -> Apply:
         return Apply("+", (*_terms(self), -_node(other)))
 
     def __rsub__(self, other: float) -> Apply:
-        return _node(other) - self
+        return Apply("+", (*_terms(_node(other)), -self))
 
     def __mul__(self, other: Expression | float) -> Apply:
         return Apply("*", (*_factors(self), *_factors(_node(other))))
 
     def __rmul__(self, other: float) -> Apply:
-        return _node(other) * self
+        return Apply("*", (*_factors(_node(other)), *_factors(self)))
 
     def __truediv__(self, other: Expression | float) -> Apply:
-        return Apply("/", (self, _node(other)))
+        return Apply("/", (_node(self), _node(other)))
 
     def __rtruediv__(self, other: float) -> Apply:
-        return _node(other) / self
+        return Apply("/", (_node(other), _node(self)))
 
     def __pow__(self, other: Expression | float) -> Apply:
-        return Apply("^", (self, _node(other)))
+        return Apply("^", (_node(self), _node(other)))
 
     def __neg__(self) -> Apply:
-        return Apply("neg", (self,))
+        return Apply("neg", (_node(self),))
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)

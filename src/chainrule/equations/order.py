@@ -11,9 +11,9 @@ from functools import lru_cache
 from typing import Any
 
 from chainrule.equations.node import Access, Equation, Index
+from chainrule.equations.places import fail
 from chainrule.equations.system import System
-from chainrule.equations.walk import subexpressions, tensors
-from chainrule.errors import EquationError
+from chainrule.equations.walk import occurrences, subexpressions, tensors
 
 
 @dataclass(frozen=True)
@@ -82,75 +82,90 @@ def components(system: System) -> list[tuple[Equation, ...]]:
     return found
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A read of a recurrence's tensor inside the recurrence: where, by whom, and the axes that sums around it bind."""
+
+    equation: Equation
+    path: tuple[object, ...]
+    node: Access
+    bound: frozenset[str]
+
+
 def _recurrence(system: System, component: tuple[Equation, ...]) -> Block:
     names = {equation.name for equation in component}
     reads = [
-        (equation, node)
+        _Read(equation, path, node, bound)
         for equation in component
-        for node in subexpressions(equation.expression)
+        for path, node, bound in occurrences(equation.expression)
         if isinstance(node, Access) and node.tensor in names
     ]
-    candidates = [axis for axis in component[0].axes if all(axis in equation.axes for equation in component)]
-    problem: tuple[Equation, Access | None, str] = (component[0], None, "")
-    for axis in candidates:
-        shifts = [(equation, node, _shift(system, node, axis)) for equation, node in reads]
-        unknown = [(equation, node) for equation, node, shift in shifts if shift is None]
-        if unknown:
-            problem = problem if problem[2] else (*unknown[0], f"{unknown[0][1]} is not read at {axis} plus or minus steps")
+    problem: tuple[_Read, str] | None = None
+    for axis in component[0].axes:
+        if any(axis not in equation.axes for equation in component):
             continue
-        signs = {(shift > 0) - (shift < 0) for _, _, shift in shifts if shift is not None}
-        if {1, -1} <= signs:
-            problem = (*reads[0], f"the cycle reads both earlier and later {axis}")
+        found = [_shift(system, read, axis) for read in reads]
+        shifts = [shift for shift in found if shift is not None]
+        if len(shifts) < len(reads):
+            read = reads[found.index(None)]
+            problem = problem or (read, f"{read.node} is not read at {axis} plus or minus steps")
             continue
-        sequence = _within_step(component, [(e, n) for e, n, shift in shifts if shift == 0])
+        if min(shifts) < 0 < max(shifts):
+            back, forth = reads[shifts.index(min(shifts))], reads[shifts.index(max(shifts))]
+            problem = (forth, f"{back.node} and {forth.node} go along {axis} in opposite directions")
+            continue
+        sequence = _within_step(component, [read for read, shift in zip(reads, shifts, strict=True) if shift == 0])
         if sequence is None:
-            problem = (*reads[0], f"a cycle does not shift {axis}")
+            read = reads[shifts.index(0)]
+            problem = problem or (read, f"{read.node} is of the same {axis}")
             continue
-        return Block(sequence, axis, 1 if -1 in signs else -1)
-    equation, node, why = problem
-    cycle = " and ".join(f"{name}" for name in names) if len(names) < 4 else f"{len(names)} equations"
-    if len(component) == 1:
-        message = f"{equation.name} refers to itself"
+        return Block(sequence, axis, 1 if min(shifts) < 0 else -1)
+    read, why = problem or (reads[0], "")
+    ordered = [equation.name for equation in component]
+    if len(ordered) == 1:
+        message = f"{ordered[0]} refers to itself"
+    elif len(ordered) < 5:
+        message = f"{', '.join(ordered[:-1])} and {ordered[-1]} refer to each other in a circle"
     else:
-        message = f"{cycle} refer to each other in a circle"
+        message = f"{', '.join(ordered[:3])} and {len(ordered) - 3} more refer to each other in a circle"
     message += " without a shift along one axis, such as t-1" + (f": {why}" if why else "")
-    from chainrule.equations.check import fail, path_of
-
-    path = path_of(equation.expression, node if node is not None else reads[0][1])
-    error: EquationError = fail(system, equation, path or ("left",), message)
-    raise error
+    raise fail(system, read.equation, read.path, message)
 
 
-def _shift(system: System, node: Access, axis: str) -> int | None:
+def _shift(system: System, read: _Read, axis: str) -> int | None:
     """By how much a read is shifted along the axis; at most -1 for ``t-1-d``; None if it is no shift."""
-    dimension = system.by_name[node.tensor].axes.index(axis)
-    for position, index in enumerate(node.indices):
-        if position != dimension and any(_mentions(part, axis) for part in subexpressions(index)):
+    if axis in read.bound:
+        return None
+    dimension = system.by_name[read.node.tensor].axes.index(axis)
+    for position, other in enumerate(read.node.indices):
+        if position != dimension and any(_mentions(part, axis) for part in subexpressions(other)):
             return None
-    index: Any = node.indices[dimension]
+    index = read.node.indices[dimension]
     if not isinstance(index, Index) or (1, axis) not in index.terms:
         return None
-    others = [coefficient for coefficient, atom in index.terms if atom != axis]
-    if any(not isinstance(atom, str) for _, atom in index.terms):
+    others = [(coefficient, atom) for coefficient, atom in index.terms if atom != axis]
+    if any(not isinstance(atom, str) for _, atom in others):
         return None
-    if others and not (all(c < 0 for c in others) and index.constant < 0):
-        return index.constant if all(c > 0 for c in others) and index.constant > 0 else None
-    return index.constant
+    if all(coefficient < 0 for coefficient, _ in others) and (index.constant < 0 or not others):
+        return index.constant
+    if all(coefficient > 0 for coefficient, _ in others) and (index.constant > 0 or not others):
+        return index.constant
+    return None
 
 
 def _mentions(part: Any, axis: str) -> bool:
     return isinstance(part, Index) and any(atom == axis for _, atom in part.terms)
 
 
-def _within_step(component: tuple[Equation, ...], now: list[tuple[Equation, Access]]) -> tuple[Equation, ...] | None:
+def _within_step(component: tuple[Equation, ...], now: list[_Read]) -> tuple[Equation, ...] | None:
     """The equations in an order in which each reads, within a step, only earlier ones; None if there is none."""
-    waiting = {equation.name: {node.tensor for reader, node in now if reader is equation} for equation in component}
-    by_name = {equation.name: equation for equation in component}
+    waiting = {equation: {read.node.tensor for read in now if read.equation is equation} for equation in component}
     sequence: list[Equation] = []
     while waiting:
-        ready = next((name for name, needs in waiting.items() if not needs & waiting.keys()), None)
+        names = {equation.name for equation in waiting}
+        ready = next((equation for equation, needs in waiting.items() if not needs & names), None)
         if ready is None:
             return None
         del waiting[ready]
-        sequence.append(by_name[ready])
+        sequence.append(ready)
     return tuple(sequence)

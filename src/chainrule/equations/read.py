@@ -108,8 +108,10 @@ class Reader:
                 hint = f"; it reduces over axes: {name}[axis](…)"
             raise self.fail(f"unknown function {name}{hint}", token_span(tree.children[0]))
         if len(arguments) != function.arity:
-            raise self.fail(f"{name} takes {function.arity} argument{'s' if function.arity != 1 else ''}, "
-                            f"not {len(arguments)}", span_of(tree))
+            raise self.fail(
+                f"{name} takes {function.arity} argument{'s' if function.arity != 1 else ''}, not {len(arguments)}",
+                span_of(tree),
+            )
         return Apply(name, tuple(self.expression(a, (*path, n), False) for n, a in enumerate(arguments)))
 
     def size_of(self, tree: Any, arguments: list[Any]) -> Expression:
@@ -141,7 +143,7 @@ class Reader:
     def sum(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
         terms = [self.expression(tree.children[0], (*path, 0), integer)]
         for position, (sign, child) in enumerate(zip(tree.children[1::2], tree.children[2::2], strict=True), 1):
-            if sign == "-":
+            if sign != "+":
                 terms.append(Apply("neg", (self.expression(child, (*path, position, 0), integer),)))
                 self.spans[*path, position] = span_of(child)
             else:
@@ -154,7 +156,7 @@ class Reader:
         nodes: list[Any] = [tree.children[0]]
         groups: list[tuple[str, list[Any]]] = []
         for sign, child in zip(tree.children[1::2], tree.children[2::2], strict=True):
-            sign = "*" if str(sign) in ("·", "×") else str(sign)
+            sign = SIGNS.get(str(sign), str(sign))
             if made is not None and made[0] == "*" == sign:
                 made[1].append(child)
             else:
@@ -177,11 +179,17 @@ class Reader:
     def size(self, tree: Any) -> Expression:
         """A whole number or a relation between sizes, on the right of ``axis p = …``."""
         self.scope = set()
+        sized = [id(part) for call in tree.find_data("call") for part in call.children]
+        for part in tree.find_data("name"):
+            if id(part) not in sized:
+                name = canonical_name(part.children[0])
+                raise self.fail(f"the size of axis {name} is written size({name})", span_of(part))
         node = self.expression(tree, (), True)
         for part in subexpressions(node):
             if isinstance(part, (Access, Reduce)) or (isinstance(part, Number) and isinstance(part.value, float)):
-                raise self.fail("the size of an axis is a whole number or a relation between sizes, such as "
-                                "(size(h) - size(u))//2 + 1", span_of(tree))
-        return Number(node.constant) if isinstance(node, Index) and not node.terms else node  # type: ignore[no-any-return]
-
-
+                raise self.fail(
+                    "the size of an axis is a whole number or a relation between sizes, such as "
+                    "(size(h) - size(u))//2 + 1",
+                    span_of(tree),
+                )
+        return Number(node.constant) if isinstance(node, Index) and not node.terms else node

@@ -1,19 +1,47 @@
 """Sizes of axes, solved from declarations, shapes of data and relations.
 
-A plain read ``x[b,i]`` says that axis ``i`` is as long as the axis of ``x`` it stands for; a shifted or scaled read
-says nothing (outside, a tensor is 0).  ``k'`` is as long as ``k``.
+A plain read ``x[b,i]`` says that axis ``i`` is as long as the axis of ``x`` it stands for, unless one of the two is
+declared by a relation to the other (``axis k = size(i) + size(j)``); a shifted or scaled read says nothing (outside,
+a tensor is 0).  ``k'`` is as long as ``k``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from math import prod
 
 from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, base_axis, plain_axis
+from chainrule.equations.places import fail, quote
 from chainrule.equations.system import System, size_names
-from chainrule.equations.walk import subexpressions
-from chainrule.errors import ChainruleError, EquationError
+from chainrule.equations.walk import occurrences
+from chainrule.errors import ChainruleError
+
+
+@dataclass(frozen=True)
+class PlainRead:
+    """A plain axis where another axis of a tensor is meant: ``read`` is as long as ``declared``."""
+
+    equation: Equation
+    path: tuple[object, ...]
+    access: Access
+    read: str
+    declared: str
+
+
+def plain_reads(system: System) -> Iterator[PlainRead]:
+    """Every plain axis that reads an axis of another name, which therefore has its size."""
+    relations = {name: size_names(relation) for name, relation in system.sizes}
+    for equation in system.equations:
+        for path, node, _ in occurrences(equation.expression):
+            if isinstance(node, Access):
+                for index, declared in zip(node.indices, system.tensor_axes[node.tensor], strict=True):
+                    read = plain_axis(index)
+                    if read is None or read == declared:
+                        continue
+                    if read not in relations.get(declared, ()) and declared not in relations.get(read, ()):
+                        yield PlainRead(equation, path, node, read, declared)
 
 
 @lru_cache(maxsize=512)
@@ -28,97 +56,125 @@ def axis_classes(system: System) -> Mapping[str, str]:
             name = parent[name]
         return name
 
-    for name in system.axes:
+    mentioned = (name for equation in system.equations for name in size_names(equation.expression))
+    for name in (*system.axes, *mentioned):
         parent[root(name)] = root(base_axis(name))
-    for _, _, read, declared in plain_reads(system):
-        parent[root(read)] = root(declared)
+    for read in plain_reads(system):
+        parent[root(read.read)] = root(read.declared)
     return {name: root(name) for name in list(parent)}
 
 
-def plain_reads(system: System) -> Iterator[tuple[Equation, Access, str, str]]:
-    """Every plain axis that reads another axis: (equation, access, axis read, axis of the tensor)."""
-    for equation in system.equations:
-        for node in subexpressions(equation.expression):
-            if isinstance(node, Access):
-                for index, declared in zip(node.indices, system.tensor_axes[node.tensor], strict=True):
-                    read = plain_axis(index)
-                    if read is not None and read != declared:
-                        yield equation, node, read, declared
-
-
-def solve_sizes(
-    system: System, shapes: Mapping[str, tuple[int, ...]], *, partial: bool = False
-) -> dict[str, int]:
+def solve_sizes(system: System, shapes: Mapping[str, tuple[int, ...]], *, partial: bool = False) -> dict[str, int]:
     """The size of every axis, from the shapes of (some) tensors.
 
     Raises ChainruleError naming both places where two sizes conflict, or, unless ``partial``, the axes that are
     still unknown.
     """
-    classes = axis_classes(system)
-    known: dict[str, tuple[int, str]] = {}
-
-    def learn(axis: str, size: int, place: str) -> bool:
-        representative = classes.get(axis, axis)
-        if representative not in known:
-            known[representative] = (size, place)
-            return True
-        other, earlier = known[representative]
-        if other != size:
-            raise _conflict(system, axis, size, place, other, earlier)
-        return False
-
-    for name, size in system.sizes:
-        if isinstance(size, Number) and isinstance(size.value, int):
-            learn(name, size.value, f"axis {name} is declared as {size.value}")
+    facts = _Facts(system)
+    for name, relation in system.sizes:
+        if isinstance(relation, Number) and isinstance(relation.value, int):
+            facts.learn(_Fact(name, relation.value, f"axis {name} is declared as {relation.value}", f"axis {name}"))
     for tensor, shape in shapes.items():
         axes = system.tensor_axes.get(tensor)
         if axes is None:
             continue
         if len(axes) != len(shape):
-            raise ChainruleError(f"{tensor}[{','.join(axes)}] has {len(axes)} axes, but its values have shape {tuple(shape)}")
-        for axis, size in zip(axes, shape, strict=True):
-            learn(axis, int(size), f"axis {axis} of {tensor} is {size}")
-    changed = True
-    while changed:
-        changed = False
-        for name, relation in system.sizes:
-            if relation is None or isinstance(relation, Number) and isinstance(relation.value, int):
-                continue
-            needed = size_names(relation)
-            values = {other: known[classes.get(other, other)][0] for other in needed
-                      if classes.get(other, other) in known}
-            if len(values) == len(set(needed)):
-                size = size_value(relation, values)
-                facts = ", ".join(f"size({other}) = {value}" for other, value in values.items())
-                if size < 1:
-                    raise ChainruleError(f"axis {name} = {relation} would be {size} with {facts}")
-                changed |= learn(name, size, f"axis {name} = {relation} is {size} with {facts}")
-            else:
-                changed |= _solve_backwards(name, relation, values, known, classes, learn)
-    sizes = {axis: known[representative][0] for axis, representative in classes.items() if representative in known}
+            has = f"{tensor}[{','.join(axes)}] has {len(axes)} axes" if axes else f"{tensor} has no axes"
+            raise ChainruleError(f"{has}, but its values have shape {tuple(shape)}")
+        for name, size in zip(axes, shape, strict=True):
+            facts.learn(_Fact(name, int(size), f"axis {name} of {tensor} is {size}", tensor))
+    while any([_apply_relation(facts, name, relation) for name, relation in system.sizes if relation is not None]):
+        pass
+    sizes = {name: known for name in facts.classes if (known := facts.size(name)) is not None}
     if not partial:
-        unknown = [axis for axis in system.axes if axis not in sizes]
+        unknown = [name for name in system.axes if name not in sizes]
         if unknown:
-            raise ChainruleError(f"the size of axis {unknown[0]} is not known; declare it (axis {unknown[0]} = …) "
-                                 "or give the values of a tensor that has it")
+            raise ChainruleError(
+                f"the size of axis {unknown[0]} is not known; declare it (axis {unknown[0]} = …) "
+                "or give the values of a tensor that has it"
+            )
     return sizes
 
 
-def _solve_backwards(name: str, relation: Any, values: Mapping[str, int], known: Mapping[str, tuple[int, str]],
-                     classes: Mapping[str, str], learn: Any) -> bool:
-    """From ``p = size(h) - size(u) + 1`` with p and u known, h: only where the relation has no division."""
-    missing = [other for other in dict.fromkeys(size_names(relation)) if other not in values]
-    own = classes.get(name, name)
-    if len(missing) != 1 or own not in known or not isinstance(relation, Index):
+@dataclass(frozen=True)
+class _Fact:
+    """An axis has a size; ``place`` says who says so, ``name`` is where in the sources that is written."""
+
+    axis: str
+    size: int
+    place: str
+    name: str
+
+
+class _Facts:
+    """What is known of sizes so far: one fact for each class of axes."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.classes = axis_classes(system)
+        self.known: dict[str, _Fact] = {}
+
+    def size(self, axis: str) -> int | None:
+        fact = self.known.get(self.classes.get(axis, axis))
+        return None if fact is None else fact.size
+
+    def learn(self, fact: _Fact) -> bool:
+        """Whether the fact is new; raises ChainruleError if it contradicts an earlier one."""
+        earlier = self.known.setdefault(self.classes.get(fact.axis, fact.axis), fact)
+        if earlier.size != fact.size:
+            raise _conflict(self.system, earlier, fact)
+        return earlier is fact
+
+
+def _conflict(system: System, earlier: _Fact, fact: _Fact) -> ChainruleError:
+    """The error for two sizes of one axis, or of two axes that a plain read makes one."""
+    if base_axis(earlier.axis) == base_axis(fact.axis):
+        message = f"axis {fact.axis} has two sizes: {earlier.place}, but {fact.place}"
+        return quote(system, fact.name, message)
+    reads = [r for r in plain_reads(system) if {r.read, r.declared} & {earlier.axis, fact.axis}]
+    between = next((r for r in reads if {r.read, r.declared} == {earlier.axis, fact.axis}), reads[0])
+    message = (
+        f"axes {earlier.axis} and {fact.axis} must have one size: {earlier.place}, but {fact.place}; "
+        f"{between.access} reads {between.declared} at {between.read}"
+    )
+    return fail(system, between.equation, between.path, message)
+
+
+def _apply_relation(facts: _Facts, name: str, relation: Expression) -> bool:
+    """Use ``axis name = relation`` in the direction in which it can be solved; whether something new was learnt."""
+    values = {other: size for other in size_names(relation) if (size := facts.size(other)) is not None}
+    missing = set(size_names(relation)) - values.keys()
+    given = ", ".join(f"size({other}) = {value}" for other, value in values.items())
+    if not missing:
+        size = size_value(relation, values)
+        if size < 1:
+            message = f"axis {name} = {relation} would be {size}" + (f" with {given}" if given else "")
+            raise quote(facts.system, f"axis {name}", message)
+        place = f"axis {name} = {relation} is {size}" + (f" with {given}" if given else "")
+        return facts.learn(_Fact(name, size, place, f"axis {name}"))
+    own = facts.size(name)
+    if len(missing) > 1 or own is None:
         return False
-    if any(not isinstance(atom, Number) for _, atom in relation.terms):
+    (other,) = missing
+    coefficient = _coefficient(relation, other)
+    if coefficient is None:
         return False
-    coefficient = next(c for c, atom in relation.terms if isinstance(atom, Number) and atom.value == missing[0])
-    rest = size_value(relation, {**values, missing[0]: 0})
-    size, remainder = divmod(known[own][0] - rest, coefficient)
+    size, remainder = divmod(own - size_value(relation, {**values, other: 0}), coefficient)
+    given = ", ".join([f"size({name}) = {own}", *([given] if given else [])])
     if remainder or size < 1:
-        raise ChainruleError(f"axis {name} = {relation} has no solution for size({missing[0]}) with size({name}) = {known[own][0]}")
-    return bool(learn(missing[0], size, f"axis {name} = {relation} makes size({missing[0]}) {size}"))
+        message = f"axis {name} = {relation} has no solution for size({other}) with {given}"
+        raise quote(facts.system, f"axis {name}", message)
+    place = f"axis {name} = {relation} makes size({other}) {size} with {given}"
+    return facts.learn(_Fact(other, size, place, f"axis {name}"))
+
+
+def _coefficient(relation: Expression, axis: str) -> int | None:
+    """c where the relation is c·size(axis) + (what does not mention it), else None."""
+    if not isinstance(relation, Index):
+        return 1 if relation is Number(axis) else None
+    if any(axis in size_names(atom) for _, atom in relation.terms if isinstance(atom, Apply)):
+        return None
+    return next(coefficient for coefficient, atom in relation.terms if atom is Number(axis))
 
 
 def size_value(relation: Expression | str, sizes: Mapping[str, int]) -> int:
@@ -136,10 +192,7 @@ def size_value(relation: Expression | str, sizes: Mapping[str, int]) -> int:
                 case "+":
                     return sum(values)
                 case "*":
-                    product = 1
-                    for value in values:
-                        product *= value
-                    return product
+                    return prod(values)
                 case "neg":
                     return -values[0]
                 case "//":
@@ -151,15 +204,3 @@ def size_value(relation: Expression | str, sizes: Mapping[str, int]) -> int:
                 case "min":
                     return min(values)
     raise ChainruleError(f"{relation} is no relation between sizes")
-
-
-def _conflict(system: System, axis: str, size: int, place: str, other: int, earlier: str) -> ChainruleError:
-    message = f"axis {axis} has two sizes: {earlier}, but {place}"
-    for equation, node, read, declared in plain_reads(system):
-        if axis in (read, declared) and f"axis {axis} of" not in earlier:
-            from chainrule.equations.check import fail, path_of
-
-            error: EquationError = fail(system, equation, path_of(equation.expression, node) or (),
-                                        f"{message}; {node} makes {read} and {declared} one size")
-            return error
-    return ChainruleError(message)

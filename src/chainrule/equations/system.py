@@ -88,7 +88,7 @@ class System:
 
     @cached_property
     def axes(self) -> tuple[str, ...]:
-        """Every axis that occurs, in order of appearance."""
+        """Every axis that occurs outside ``size(…)``, in order of appearance."""
         found = dict.fromkeys(name for name, _ in self.sizes)
         for axes in self.tensor_axes.values():
             found.update(dict.fromkeys(axes))
@@ -121,9 +121,7 @@ class System:
         sizes: Iterable[tuple[str, Expression | None]] = (),
     ) -> System:
         """This system with more equations, inputs and sizes after its own."""
-        return System(
-            (*self.equations, *equations), (*self.inputs, *inputs), (*self.sizes, *sizes), self.sources
-        )
+        return System((*self.equations, *equations), (*self.inputs, *inputs), (*self.sizes, *sizes), self.sources)
 
     def subset(self, wanted: Iterable[str]) -> System:
         """Only what is needed to compute the tensors named."""
@@ -161,4 +159,3 @@ def reachable(system: System, wanted: Iterable[str]) -> set[str]:
         if name in system.by_name:
             waiting.extend(tensors(system.by_name[name]))
     return needed
-

@@ -41,6 +41,16 @@ def subexpressions(node: Any) -> Iterator[Any]:
         yield from subexpressions(child)
 
 
+def occurrences(
+    node: Any, path: tuple[object, ...] = (), bound: frozenset[str] = frozenset()
+) -> Iterator[tuple[tuple[object, ...], Any, frozenset[str]]]:
+    """Every part of an expression with its path and the axes that reductions around it bind."""
+    yield path, node, bound
+    inner = bound | set(node.axes) if isinstance(node, Reduce) else bound
+    for position, child in enumerate(children(node)):
+        yield from occurrences(child, (*path, position), inner)
+
+
 def rebuild(node: Any, change: Callable[[Any], Any]) -> Any:
     """The same node with ``change`` applied to each child."""
     match node:
@@ -51,9 +61,7 @@ def rebuild(node: Any, change: Callable[[Any], Any]) -> Any:
         case Reduce(operation, axes, body):
             return Reduce(operation, axes, change(body))
         case Index(terms, constant):
-            return combine(
-                ((c, atom) if isinstance(atom, str) else (c, change(atom)) for c, atom in terms), constant
-            )
+            return combine(((c, atom) if isinstance(atom, str) else (c, change(atom)) for c, atom in terms), constant)
         case Equation(name, axes, expression):
             return Equation(name, axes, change(expression))
     return node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.equations.functions import COMPARISONS, CONSTANTS
-from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce
+from chainrule.equations.node import Access, Apply, Equation, Index, Node, Number, Reduce
 
 # How tightly each form binds; an argument is put in parentheses when it binds less tightly than its place asks.
 SUM, NEGATIVE, PRODUCT, POWER, ATOM = range(5)
@@ -115,7 +115,8 @@ class _Writer:
             for position, argument in enumerate(arguments):
                 if position:
                     self.put("*")
-                self.expression(argument, (*path, position), PRODUCT if position == 0 and _quotient(argument) else POWER)
+                place = PRODUCT if position == 0 and _quotient(argument) else POWER
+                self.expression(argument, (*path, position), place)
         elif function in ("/", "//", "%"):
             self.expression(arguments[0], (*path, 0), PRODUCT)
             self.put(function)
@@ -170,3 +171,6 @@ def binding(node: Any) -> int:
 
 def _quotient(node: Any) -> bool:
     return isinstance(node, Apply) and node.function in ("/", "//", "%")
+
+
+Node.__str__ = write  # type: ignore[method-assign]

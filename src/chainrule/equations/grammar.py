@@ -1,0 +1,158 @@
+"""The grammar of the text form, and text to syntax trees: names, statements, what could not be read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from lark import Lark, Token, Tree
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
+
+from chainrule.equations.node import REDUCTIONS
+from chainrule.errors import EquationError, Source
+
+GRAMMAR = r"""
+?statement: "axis" axis_item ("," axis_item)*              -> axes
+          | ROLE input_item ("," input_item)*              -> inputs
+          | target "=" sum                                 -> equation
+axis_item: NAME ["=" sum]
+input_item: target ["=" signed_number] ["~" NAME]
+target: NAME ["[" [axis_name ("," axis_name)*] "]"]
+axis_name: NAME | ELLIPSIS
+
+?sum: signed ((PLUS | MINUS) signed)*
+?signed: product | MINUS product                           -> negative
+?product: power (MULTIPLY power)*
+?power: atom | atom POWER exponent
+?exponent: atom | MINUS atom                               -> negative
+?atom: NUMBER                                              -> number
+     | NAME                                                -> name
+     | ELLIPSIS                                            -> name
+     | NAME "[" [argument ("," argument)*] "]"             -> access
+     | NAME "[" [argument ("," argument)*] "]" "(" argument ")" -> reduce
+     | NAME "(" [argument ("," argument)*] ")"             -> call
+     | "[" comparison "]"                                  -> bracket
+     | "(" sum ")"                                         -> group
+?argument: sum | comparison
+comparison: sum COMPARE sum [COMPARE sum]
+signed_number: [MINUS] NUMBER
+
+ROLE.2: /(data|integer|parameter|state|random)(?=\s)/
+PLUS: "+"
+MINUS: "-" | "−"
+MULTIPLY: "*" | "//" | "/" | "%" | "·" | "⋅" | "×"
+POWER: "^" | "**"
+COMPARE: "<=" | ">=" | "==" | "!=" | "≤" | "≥" | "≠" | "<" | ">" | "="
+ELLIPSIS: "..." | "…"
+NUMBER: /(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?/
+NAME: /((∂|partial\s+)[²³]?)*([^\W\d]|[∑∞])[\w₀-₉]*(\.\w+)*['′]*/
+%ignore /\s+/
+"""
+
+_GREEK = (
+    "alpha α beta β gamma γ delta δ epsilon ε zeta ζ eta η theta θ iota ι kappa κ lambda λ mu μ nu ν xi ξ pi π rho ρ "
+    "sigma σ tau τ upsilon υ phi φ chi χ psi ψ omega ω Gamma Γ Delta Δ Theta Θ Lambda Λ Xi Ξ Pi Π Sigma Σ Phi Φ "
+    "Psi Ψ Omega Ω infinity ∞ inf ∞"
+)
+GREEK = dict(zip(_GREEK.split()[::2], _GREEK.split()[1::2], strict=True))
+_GREEK_WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(GREEK)})(?![^\W\d_])")
+# Characters that look alike or mean the same in a name: micro sign, variant Greek letters, prime, subscript digits.
+_SAME = str.maketrans("µϵϕϑϱ∑′₀₁₂₃₄₅₆₇₈₉", "μεφθρΣ'0123456789")
+SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "==": "=", "−": "-", "·": "*", "⋅": "*", "×": "*"}
+REDUCTION_NAMES = {**{name: name for name in REDUCTIONS}, "Σ": "sum"}
+
+
+def canonical_name(name: str) -> str:
+    """A name with Greek letters as letters and ``partial`` as ``∂``: ``partial beta1`` and ``∂β₁`` are ``∂β1``."""
+    if name == "…":
+        return "..."
+    name = re.sub(r"partial\s+", "∂", name).translate(_SAME)
+    return _GREEK_WORD.sub(lambda word: GREEK[word[1]], name)
+
+
+@lru_cache(maxsize=2)
+def _grammar(start: str) -> Lark:
+    return Lark(GRAMMAR, parser="lalr", start=start, propagate_positions=True, maybe_placeholders=True)
+
+
+_EXPECTED = {"RPAR": "')'", "RSQB": "']'", "EQUAL": "'='", "NAME": "a name"}
+
+
+def syntax_tree(source: Source, start: str) -> Tree[Token]:
+    """The tree of a statement (``start="statement"``) or of an expression (``"sum"``)."""
+    try:
+        return _grammar(start).parse(source.text)
+    except UnexpectedCharacters as error:
+        at = error.pos_in_stream or 0
+        raise EquationError(f"unexpected character {source.text[at]!r}", source, (at, at + 1)) from None
+    except UnexpectedToken as error:
+        raise _unexpected(error, source, start) from None
+
+
+def _unexpected(error: UnexpectedToken, source: Source, start: str) -> EquationError:
+    ended = error.token.type == "$END"
+    at = len(source.text.rstrip()) if ended else error.token.start_pos or 0
+    opening = _never_closed(source.text)
+    if opening is not None and opening < at and (ended or error.token.type in ("COMPARE", "EQUAL", "NAME", "ROLE")):
+        return EquationError(f"{source.text[opening]!r} is never closed", source, (opening, opening + 1))
+    if start == "statement" and error.token.type == "ROLE":
+        return EquationError(
+            f"{error.token} begins a declaration; it cannot be a name", source, (at, at + len(error.token))
+        )
+    if ended and start == "statement" and "EQUAL" in error.expected:
+        return EquationError("an equation needs '=' and a right-hand side", source, (at, at + 1))
+    found = "the line ends" if ended else f"unexpected {str(error.token)!r}"
+    wanted = [text for name, text in _EXPECTED.items() if name in error.expected]
+    if "NAME" in error.expected and "NUMBER" in error.expected:
+        wanted = ["an expression"]
+    hint = f"; expected {' or '.join(wanted[:2])}" if wanted else ""
+    return EquationError(found + hint, source, (at, at + (1 if ended else len(error.token))))
+
+
+def _never_closed(text: str) -> int | None:
+    """Where the outermost bracket stands that nothing closes."""
+    open_at: list[int] = []
+    for at, mark in enumerate(text):
+        if mark in "([":
+            open_at.append(at)
+        elif mark in ")]" and open_at:
+            open_at.pop()
+    return open_at[0] if open_at else None
+
+
+def statements(text: str, file: str) -> Iterator[Source]:
+    """Statements with their line numbers: comments blanked, lines joined while a bracket is open."""
+    waiting: list[str] = []
+    first = depth = 0
+    for number, line in enumerate(text.splitlines(), 1):
+        code = line.split("#", 1)[0].rstrip()
+        if not waiting:
+            first = number
+        if not waiting and not code.strip():
+            continue
+        waiting.append(code)
+        depth += sum(code.count(mark) for mark in "([") - sum(code.count(mark) for mark in ")]")
+        if depth <= 0:
+            yield Source("\n".join(waiting), file, first)
+            waiting, depth = [], 0
+    if waiting:
+        yield Source("\n".join(waiting), file, first)
+
+
+def target_of(tree: Any) -> tuple[str, tuple[str, ...], tuple[int, int]]:
+    name, *axes = tree.children
+    return (canonical_name(name), tuple(canonical_name(a.children[0]) for a in axes if a is not None), span_of(tree))
+
+
+def literal(token: Any) -> int | float:
+    return int(token) if re.fullmatch(r"\d+", token) else float(token)
+
+
+def span_of(tree: Any) -> tuple[int, int]:
+    return (tree.meta.start_pos, tree.meta.end_pos)
+
+
+def token_span(token: Any) -> tuple[int, int]:
+    return (token.start_pos, token.end_pos)
