@@ -1,0 +1,6 @@
+# Convolution in one dimension, padding 1
+axis p = size(h) + 2 - size(u) + 1
+data x[b,c,h], y[b,o,p]
+parameter W[o,c,u], β[o]
+z[b,o,p] = sum[c,u](x[b,c,p + u - 1]*W[o,c,u]) + β[o]
+C = sum[b,o,p]((tanh(z[b,o,p]) - y[b,o,p])^2)/size(b)
