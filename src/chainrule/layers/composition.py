@@ -1,0 +1,239 @@
+"""Building one system out of definitions: scopes, fresh axes, and what each parameter starts as.
+
+A ``Composition`` is what the layers of a network write into, one after another.  Each definition gets a scope
+(``dense1``, ``tanh1``: the family and a number), its tensors are named after it (``dense1.W``), its placeholder axes
+are replaced by those of the tensor it is applied to, and its new axes by fresh letters.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.definition import Definition
+from chainrule.equations.check import check
+from chainrule.equations.compose import ELLIPSIS, Axes, fresh, instantiate, match_axes, product_of_sizes
+from chainrule.equations.node import Access, Equation, Expression, Number, Reduce, base_axis, plain_axis
+from chainrule.equations.system import Input, System
+from chainrule.equations.walk import subexpressions
+from chainrule.errors import ChainruleError
+from chainrule.initializers import Initializer
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor of the system under construction: its name and its axes."""
+
+    name: str
+    axes: Axes
+
+    def __str__(self) -> str:
+        return f"{self.name}[{','.join(self.axes)}]" if self.axes else self.name
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A finished composition.
+
+    ``output`` is the last layer's tensor, ``initializers`` say what each parameter starts as, ``constants`` are the
+    values of inputs that never change.
+    """
+
+    system: System
+    output: Tensor
+    initializers: Mapping[str, Initializer]
+    constants: Mapping[str, tuple[float, ...]]
+
+
+class Composition:
+    """Equations, inputs and sizes so far; layers add theirs with ``place``."""
+
+    def __init__(self, inputs: Iterable[Input], sizes: Mapping[str, int | None]) -> None:
+        self.equations: list[Equation] = []
+        self.inputs = list(inputs)
+        self.sizes: dict[str, Expression | None] = {
+            name: None if size is None else Number(int(size)) for name, size in sizes.items()
+        }
+        self.taken = {"b", *sizes, *(axis for tensor in self.inputs for axis in tensor.axes)}
+        self.counts: Counter[str] = Counter()
+        self.initializers: dict[str, Initializer] = {}
+        self.constants: dict[str, tuple[float, ...]] = {}
+
+    def scope(self, family: str) -> str:
+        """The next scope of a family: ``dense1``, ``dense2``, …"""
+        self.counts[family] += 1
+        return f"{family}{self.counts[family]}"
+
+    def fresh_axis(self, wanted: str, size: int | None = None) -> str:
+        """An axis that nothing uses yet, named ``wanted`` or like it."""
+        name = fresh(wanted, self.taken)
+        self.taken.add(name)
+        if size is not None:
+            self.sizes[name] = Number(size)
+        return name
+
+    def place(
+        self,
+        definition: System,
+        scope: str,
+        reads: Mapping[str, Tensor],
+        *,
+        scalars: Mapping[str, float] | None = None,
+        sizes: Mapping[str, tuple[int, ...]] | None = None,
+        initializers: Mapping[str, Initializer] | None = None,
+        names: Mapping[str, str] | None = None,
+        axes: Mapping[str, Axes] | None = None,
+    ) -> dict[str, Tensor]:
+        """Add a definition and return its tensors, by their names in the definition.
+
+        ``reads`` says which tensor each of its inputs is, ``scalars`` the values of its constants, ``sizes`` the sizes
+        of new axes (several for an axis that stands for several), ``initializers`` what its parameters start as.
+        ``names`` overrides the scoped names, ``axes`` what its axes stand for.
+        """
+        scalars, sizes, names = scalars or {}, sizes or {}, names or {}
+        standing = self._axes(definition, scope, reads, sizes, axes or {})
+        tensors = {name: f"{scope}.{name}" for name in definition.tensor_axes} | dict(names)
+        tensors |= {name: tensor.name for name, tensor in reads.items()}
+        tensors = {name: _primed(tensors, name) for name in tensors}
+        written = instantiate(definition, tensors, standing)
+        for name, size in written.sizes:
+            if self.sizes.get(name) is None:
+                self.sizes[name] = size
+        constant = {tensors[symbol]: value for symbol, value in scalars.items()}
+        self.equations += [Equation(name, (), Number(value)) for name, value in constant.items()]
+        self.equations += written.equations
+        given = {tensor.name for tensor in self.inputs} | {tensor.name for tensor in reads.values()} | constant.keys()
+        self.inputs += [tensor for tensor in written.inputs if tensor.name not in given]
+        for name, initializer in (initializers or {}).items():
+            self.initializers[tensors[name]] = initializer
+        return {
+            name: Tensor(full, written.tensor_axes[full])
+            for name, full in tensors.items()
+            if full in written.tensor_axes
+        }
+
+    def _axes(
+        self,
+        definition: System,
+        scope: str,
+        reads: Mapping[str, Tensor],
+        sizes: Mapping[str, tuple[int, ...]],
+        given: Mapping[str, Axes],
+    ) -> dict[str, Axes]:
+        """What each axis of the definition stands for: axes of what it reads, or fresh ones."""
+        standing: dict[str, Axes] = dict(given)
+        for name, tensor in reads.items():
+            declared = definition.tensor_axes.get(name)
+            if declared is None:
+                continue
+            for axis, actual in match_axes(f"{scope}: {name}", declared, tensor.axes).items():
+                if standing.setdefault(axis, actual) != actual:
+                    raise ChainruleError(
+                        f"{scope}: axis {axis} of {name} would be {','.join(actual)}, "
+                        f"but elsewhere it is {','.join(standing[axis])}"
+                    )
+        if ELLIPSIS in definition.axes and ELLIPSIS not in standing:
+            raise ChainruleError(f"{scope}: nothing says what the axes ... stand for")
+        for axis in definition.axes:
+            if base_axis(axis) not in standing:
+                counts: tuple[int | None, ...] = sizes.get(base_axis(axis), (None,))
+                standing[base_axis(axis)] = tuple(self.fresh_axis(base_axis(axis), size) for size in counts)
+        return standing
+
+    def system(self, *, checked: bool = True) -> System:
+        """The system written so far."""
+        made = System(tuple(self.equations), tuple(self.inputs), tuple(self.sizes.items()))
+        if checked:
+            check(made)
+        return made
+
+    def composed(self, output: Tensor) -> Composed:
+        return Composed(self.system(), output, dict(self.initializers), dict(self.constants))
+
+
+def _primed(names: Mapping[str, str], name: str) -> str:
+    """The next value of a renamed tensor is named after it: ``θ'`` → ``dense1.W'``."""
+    target = name.removesuffix("'")
+    return names[target] + "'" if target != name and target in names else names[name]
+
+
+def place_definition(
+    under: Composition, definition: Definition, scope: str, reads: Mapping[str, Tensor], **options: Any
+) -> dict[str, Tensor]:
+    """``place`` for a definition, with the scalars that its constructor fixed."""
+    return under.place(definition.system, scope, reads, scalars=definition.scalars, **options)
+
+
+@dataclass(frozen=True)
+class Fans:
+    """The axes of a parameter as an initializer sees them.
+
+    ``summed`` are those summed over with the layer's input; their sizes multiply to fan_in.  ``spread`` are those
+    that the input does not have; their sizes multiply to fan_out (the axes of a convolution's window are in both).
+    """
+
+    summed: Axes
+    others: Axes
+    spread: Axes
+
+
+def fans(system: System, parameter: str) -> Fans:
+    """Read from the first sum in which the parameter is multiplied with something that is no parameter."""
+    axes = system.tensor_axes[parameter]
+    learnt = {tensor.name for tensor in system.parameters}
+    for equation in system.equations:
+        for node in subexpressions(equation.expression):
+            if not isinstance(node, Reduce):
+                continue
+            reads = [part for part in subexpressions(node.body) if isinstance(part, Access)]
+            own = next((part for part in reads if part.tensor == parameter), None)
+            if own is None:
+                continue
+            bound = dict(zip((plain_axis(index) for index in own.indices), axes, strict=True))
+            summed = {bound[axis] for axis in node.axes if axis in bound}
+            if not summed:
+                continue
+            shared = {
+                bound[name]
+                for part in reads
+                if part.tensor not in learnt
+                for name in map(plain_axis, part.indices)
+                if name in bound
+            }
+            return Fans(
+                tuple(axis for axis in axes if axis in summed),
+                tuple(axis for axis in axes if axis not in summed),
+                tuple(axis for axis in axes if axis not in shared),
+            )
+    return Fans((), axes, axes)
+
+
+def initialization(system: System, initializers: Mapping[str, Initializer]) -> System:
+    """The system whose equations are the parameters' first values."""
+    made = Composition((), {})
+    made.sizes = dict(system.sizes)
+    made.taken |= {axis for axis in system.axes}
+    for tensor in system.parameters:
+        initializer = initializers.get(tensor.name)
+        if initializer is None:
+            raise ChainruleError(f"nothing says what {tensor.name} starts as; give it an initializer")
+        seen = fans(system, tensor.name)
+        scalars: dict[str, Tensor] = {}
+        for name, axes in (("fan_in", seen.summed), ("fan_out", seen.spread)):
+            if name in initializer.system.input_by_name:
+                scalars[name] = Tensor(f"{tensor.name}.{name}", ())
+                made.equations.append(Equation(scalars[name].name, (), product_of_sizes(axes)))
+        place_definition(
+            made,
+            initializer,
+            tensor.name,
+            scalars,
+            names={"θ": tensor.name},
+            axes={ELLIPSIS: seen.summed, "j": seen.others},
+        )
+        at = next(n for n, equation in enumerate(made.equations) if equation.name == tensor.name)
+        # The axes are named, so the order of the parameter's own is the only thing to restore.
+        made.equations[at] = Equation(tensor.name, tensor.axes, made.equations[at].expression)
+    return made.system()

@@ -1,0 +1,174 @@
+"""Layers made of layers: a sequence, a sum with the input, branches side by side; and equations of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+
+from chainrule.definition import check_instance, definition_system
+from chainrule.equations.node import Access, Apply, Equation, Number, access, axis
+from chainrule.equations.system import Input, System
+from chainrule.equations.walk import combine
+from chainrule.errors import ChainruleError
+from chainrule.initializers import GlorotUniform, Initializer
+from chainrule.layers.composition import Composed, Composition, Tensor
+from chainrule.layers.layer import Layer
+
+
+@dataclass(frozen=True, repr=False)
+class Equations(Layer):
+    """A layer written by its user: a text that reads ``x`` and whose last equation is the output.
+
+    ``Equations("a[b,j] = x[b,j]^2")``.  The axes of ``x`` in the text take the place of those it is applied to; sizes
+    of new axes are declared in it (``axis j = 10``).  Parameters start as ``starts`` says, by name, or else Glorot
+    uniform.
+    """
+
+    source = "the user"
+
+    text: str
+    starts: tuple[tuple[str, Initializer], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise ChainruleError(f"Equations: text must be equations, not {self.text!r}")
+        pairs = self.starts.items() if isinstance(self.starts, Mapping) else self.starts
+        object.__setattr__(self, "starts", tuple(pairs))
+        if "x" not in self.system.input_by_name:
+            raise ChainruleError(
+                "Equations: a layer reads x, the output of the layer before it; these equations do not"
+            )
+        for name, initializer in self.starts:
+            check_instance("Equations", f"starts[{name!r}]", initializer, Initializer)
+            if name not in {tensor.name for tensor in self.system.parameters}:
+                raise ChainruleError(f"Equations: starts names {name}, which is no parameter of the equations")
+
+    @property
+    def system(self) -> System:
+        return definition_system(self.text, "Equations")
+
+    @property
+    def initializers(self) -> Mapping[str, Initializer]:
+        return {tensor.name: GlorotUniform() for tensor in self.system.parameters} | dict(self.starts)
+
+
+@dataclass(frozen=True, repr=False)
+class Custom(Layer):
+    """A layer from the user's function: it is given the axes of ``x`` and returns equations (text or a layer)."""
+
+    source = "the user"
+
+    function: Callable[[tuple[str, ...]], str | Layer]
+
+    def compose(self, under: Composition, x: Tensor) -> Tensor:
+        return as_layer(self.function(x.axes), type(self).__name__).compose(under, x)
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class _Composite(Layer):
+    """A layer made of other layers; texts and functions among them become layers."""
+
+    layers: tuple[Layer, ...]
+
+    def __init__(self, *layers: Layer | str | Callable[[tuple[str, ...]], str | Layer]) -> None:
+        object.__setattr__(self, "layers", tuple(as_layer(layer, type(self).__name__) for layer in layers))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.layers))})"
+
+    @property
+    def predicting(self) -> Layer:
+        return type(self)(*(layer.predicting for layer in self.layers))
+
+
+class Network(_Composite):
+    """Layers one after another.
+
+    ``Network(Dense(30), Sigmoid(), Dense(10))``.  A string is a layer of equations, a function one that makes them.
+    """
+
+    source = "composition of functions"
+
+    def compose(self, under: Composition, x: Tensor) -> Tensor:
+        return reduce(lambda tensor, layer: layer.compose(under, tensor), self.layers, x)
+
+    def composed(self, sizes: Mapping[str, int | None], role: str = "data") -> Composed:
+        """The network applied to ``x[b, …]`` with these features: ``{"i": 784}`` or ``{"c": 1, "h": 28, "w": 28}``.
+
+        ``role`` is ``integer`` where the network reads whole numbers.
+        """
+        under = Composition((Input("x", ("b", *sizes), role),), {"b": None, **sizes})  # type: ignore[arg-type]
+        return under.composed(self.compose(under, Tensor("x", ("b", *sizes))))
+
+
+class Residual(_Composite):
+    """The input plus the layers applied to it, one after another: ``a[...] = x[...] + f[...]``."""
+
+    source = "He et al., Deep Residual Learning for Image Recognition (2016), eq. 1"
+
+    def compose(self, under: Composition, x: Tensor) -> Tensor:
+        inner = Network(*self.layers).compose(under, x)
+        return _sum(under, under.scope(self.family), (x, inner))
+
+
+class Sum(_Composite):
+    """The sum of branches, each applied to the same input."""
+
+    source = "Szegedy et al., Inception-v4 (2017), §3.1"
+
+    def compose(self, under: Composition, x: Tensor) -> Tensor:
+        return _sum(under, under.scope(self.family), tuple(layer.compose(under, x) for layer in self.layers))
+
+
+def _sum(under: Composition, scope: str, terms: tuple[Tensor, ...]) -> Tensor:
+    first = terms[0]
+    for term in terms[1:]:
+        if len(term.axes) != len(first.axes):
+            raise ChainruleError(f"{scope}: {first} and {term} have different axes and cannot be added")
+    total = Apply("+", tuple(access(term.name, first.axes) for term in terms))
+    made = Tensor(f"{scope}.a", first.axes)
+    under.equations.append(Equation(made.name, made.axes, total if len(terms) > 1 else access(first.name, first.axes)))
+    return made
+
+
+class Branch(_Composite):
+    """Branches applied to the same input, their outputs one behind the other along the last axis.
+
+    With outputs ``u[b,j]`` and ``v[b,k]``: ``a[b,l] = u[b,l] + v[b,l - size(j)]`` and size(l) = size(j) + size(k),
+    since what lies outside a tensor is 0.
+    """
+
+    source = "Szegedy et al., Going Deeper with Convolutions (2015), §4"
+
+    def compose(self, under: Composition, x: Tensor) -> Tensor:
+        scope = under.scope(self.family)
+        parts = tuple(layer.compose(under, x) for layer in self.layers)
+        if len({len(part.axes) for part in parts}) > 1:
+            raise ChainruleError(f"{scope}: branches with different axes: {', '.join(map(str, parts))}")
+        ends = [part.axes[-1] for part in parts]
+        if len(parts) == 1:
+            return parts[0]
+        along = under.fresh_axis("k")
+        under.sizes[along] = combine([(1, Number(end)) for end in ends], 0)
+        shared = parts[0].axes[:-1]
+        terms = []
+        for position, part in enumerate(parts):
+            place = combine([(1, along), *((-1, Number(end)) for end in ends[:position])], 0)
+            terms.append(Access(part.name, (*(axis(name) for name in shared), place)))
+        made = Tensor(f"{scope}.a", (*shared, along))
+        under.equations.append(Equation(made.name, made.axes, Apply("+", tuple(terms))))
+        return made
+
+
+def as_layer(layer: object, owner: str) -> Layer:
+    """A layer, equations as text, or a function that returns either."""
+    if isinstance(layer, Layer):
+        return layer
+    if isinstance(layer, str):
+        return Equations(layer)
+    if isinstance(layer, type) and issubclass(layer, Layer):
+        raise ChainruleError(f"{owner}: {layer.__name__} is a class; write {layer.__name__}()")
+    if callable(layer):
+        return Custom(layer)
+    raise ChainruleError(f"{owner}: {layer!r} is no layer, no equations text and no function that returns one")
