@@ -184,13 +184,24 @@ def plus(terms: list[Box]) -> Box:
             continue
         positive = _without_minus(term)
         parts.append(Symbol("+" if positive is None else "−", "sum"))
-        parts.append(fenced(term if positive is None else positive, NEGATIVE + 1))
+        if isinstance(term, Row) and term.parts[0] == ELLIPSIS:  # the terms left out, already a sum
+            parts.append(term)
+        elif positive is None and isinstance(term, Row) and _negative_number(term.parts[0]):
+            parts.append(row(parenthesised(term.parts[0]), *term.parts[1:]))
+        else:
+            parts.append(fenced(term if positive is None else positive, NEGATIVE + 1))
     return row(*parts)
+
+
+def _negative_number(box: Box) -> bool:
+    return isinstance(box, Symbol) and box.kind == "number" and box.text.startswith("−")
 
 
 def _without_minus(box: Box) -> Box | None:
     if isinstance(box, Row) and box.parts[0] == Symbol("−", "minus") and tightness(box) == NEGATIVE:
         return row(*box.parts[1:])
+    if isinstance(box, Symbol) and _negative_number(box):
+        return Symbol(box.text[1:], "number")
     return None
 
 

@@ -7,7 +7,21 @@ from typing import Any
 
 from chainrule.equations.system import System
 from chainrule.notation.compose import compose
-from chainrule.notation.layout import Big, Box, Brace, Cases, Fence, Fraction, Root, Row, Script, Symbol, tall
+from chainrule.notation.layout import (
+    PRIME,
+    Big,
+    Box,
+    Brace,
+    Cases,
+    Fence,
+    Fraction,
+    Root,
+    Row,
+    Script,
+    Symbol,
+    row,
+    tall,
+)
 from chainrule.notation.names import Names
 
 _SPACES = {"times": "0.17em", "space": "0.28em"}
@@ -34,6 +48,7 @@ def box_mathml(box: Box) -> str:
         case Row(parts):
             return f"<mrow>{''.join(box_mathml(part) for part in parts)}</mrow>"
         case Script(base, below, above):
+            base, above = _primes_to_base(base, above)
             if below is None and above is None:
                 return box_mathml(base)
             tag = "msub" if above is None else "msup" if below is None else "msubsup"
@@ -64,6 +79,14 @@ def box_mathml(box: Box) -> str:
         case Brace(body, note):
             braced = f'<munder>{box_mathml(body)}<mo stretchy="true">⏟</mo></munder>'
             return f"<munder>{braced}{box_mathml(note)}</munder>"
+
+
+def _primes_to_base(base: Box, above: Box | None) -> tuple[Box, Box | None]:
+    """Primes beside the base instead of above it: their glyph is raised already."""
+    marks = above.parts if isinstance(above, Row) else () if above is None else (above,)
+    primes = tuple(mark for mark in marks if mark == PRIME)
+    others = tuple(mark for mark in marks if mark != PRIME)
+    return row(base, *primes), row(*others) if others else None
 
 
 def _symbol(symbol: Symbol) -> str:

@@ -80,7 +80,7 @@ def _row(parts: tuple[Box, ...]) -> str:
         before = parts[position - 1] if position else None
         if isinstance(part, Symbol) and part.kind == "times" and isinstance(before, Fraction):
             following = parts[position + 1]
-            line += " " if isinstance(following, Big) else " · " if _differential(before.above) else "·"
+            line += " " if isinstance(following, Big) else " · "
             continue
         if isinstance(part, Fraction) and isinstance(before, Symbol) and before.kind == "times":
             written = f"({box_text(part)})" if not _differential(part.above) else box_text(part)

@@ -1,0 +1,411 @@
+"""Equations recognised in matrix form: ``z = x W + 1 βᵀ``, ``∂W = xᵀ δ``, ``δ = ∂a ⊙ a ⊙ (1 − a)``.
+
+A tensor with two axes is a matrix, the first axis its rows; one with one axis is a column.  Of a tensor with more axes
+all but two are held fixed: ``S_{bh} = Q_{bh} K_{bh}ᵀ`` for each b and h, ``h_t = tanh(x_t W + h_{t−1} U)`` for each t.
+A scalar added to a matrix is added to each of its elements; functions of a matrix are taken of each element.
+
+    form ::= Whole          a tensor, perhaps transposed
+           | Scalar         an expression without axes
+           | Ones           the column of ones           | Identity | Diagonal   a column on the diagonal
+           | Product        matrix product               | Hadamard   element by element
+           | Scaled         a scalar times a form        | Sum | Negative
+           | Mapped         a function of each element   | Norm       the sum of the squares of all elements
+           | SumOver        the sum of forms over an axis that each of them holds fixed
+
+``matrix_form`` gives None where an equation has no such form: gathers, windows, maxima, positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+from chainrule.equations.functions import COMPARISONS, FUNCTIONS
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access, plain_axis
+from chainrule.equations.walk import free_axes, rebuild, subexpressions
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A tensor at ``fixed`` positions of some axes; the axes left are its rows and columns."""
+
+    tensor: str
+    indices: tuple[Expression, ...]
+    axes: tuple[str, ...]  # those that are left, in the tensor's order
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Scalar:
+    expression: Expression
+
+
+@dataclass(frozen=True)
+class Ones:
+    axis: str
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Identity:
+    axis: str
+
+
+@dataclass(frozen=True)
+class Diagonal:
+    column: Form
+
+
+@dataclass(frozen=True)
+class Product:
+    factors: tuple[Form, ...]
+
+
+@dataclass(frozen=True)
+class Hadamard:
+    factors: tuple[Form, ...]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    scalar: Expression
+    form: Form
+
+
+@dataclass(frozen=True)
+class Sum:
+    terms: tuple[Form, ...]
+
+
+@dataclass(frozen=True)
+class Negative:
+    form: Form
+
+
+@dataclass(frozen=True)
+class Mapped:
+    function: str
+    arguments: tuple[Form, ...]
+
+
+@dataclass(frozen=True)
+class Norm:
+    form: Form
+
+
+@dataclass(frozen=True)
+class SumOver:
+    axis: str
+    form: Form
+
+
+Form = (
+    Whole | Scalar | Ones | Identity | Diagonal | Product | Hadamard | Scaled | Sum | Negative | Mapped | Norm | SumOver
+)
+
+
+@dataclass(frozen=True)
+class MatrixEquation:
+    """``left = right`` for every value of the ``fixed`` axes."""
+
+    left: Whole
+    right: Form
+    fixed: tuple[str, ...]
+
+
+ALL = "all"  # stands for all axes of a tensor at once, where an equation only works element by element
+
+
+def matrix_form(equation: Equation) -> MatrixEquation | None:
+    """The matrix form of an equation, or None where it has none."""
+    if len(equation.axes) > 2:
+        together = _all_axes_as_one(equation)
+        if together is not None:
+            return matrix_form(together)
+    for fixed in combinations(equation.axes, max(0, len(equation.axes) - 2)):
+        rows, columns = ([axis for axis in equation.axes if axis not in fixed] + [None, None])[:2]
+        right = _Recogniser(frozenset(fixed)).form(equation.expression, rows, columns)
+        if right is not None:
+            if isinstance(right, Scalar):
+                return None
+            left = _Recogniser(frozenset(fixed)).read(access(equation.name, equation.axes), rows, columns)
+            assert isinstance(left, Whole)
+            return MatrixEquation(left, right, fixed)
+    return None
+
+
+def _all_axes_as_one(equation: Equation) -> Equation | None:
+    """``a[b,c,h,w] = relu(z[b,c,h,w])`` as an equation between columns."""
+    here = tuple(access("", equation.axes).indices)
+
+    def visit(node: Any) -> Any:
+        if isinstance(node, Access) and node.indices:
+            return access(node.tensor, (ALL,)) if node.indices == here else node
+        return rebuild(node, visit)
+
+    expression = visit(equation.expression)
+    if set(free_axes(expression)) - {ALL} or any(isinstance(node, Reduce) for node in subexpressions(expression)):
+        return None
+    return Equation(equation.name, (ALL,), expression)
+
+
+def transpose(form: Form) -> Form:
+    match form:
+        case Whole(_, _, axes):
+            return replace(form, transposed=not form.transposed) if axes else form
+        case Ones():
+            return replace(form, transposed=not form.transposed)
+        case Scalar() | Identity() | Diagonal() | Norm():
+            return form
+        case Product(factors):
+            return Product(tuple(transpose(factor) for factor in reversed(factors)))
+        case Hadamard(factors):
+            return Hadamard(tuple(map(transpose, factors)))
+        case Sum(terms):
+            return Sum(tuple(map(transpose, terms)))
+        case Mapped(function, arguments):
+            return Mapped(function, tuple(map(transpose, arguments)))
+        case Scaled(scalar, inner):
+            return Scaled(scalar, transpose(inner))
+        case Negative(inner):
+            return Negative(transpose(inner))
+        case SumOver(axis, inner):
+            return SumOver(axis, transpose(inner))
+
+
+class _Recogniser:
+    """Finds forms of expressions while the axes in ``fixed`` are held at one value."""
+
+    def __init__(self, fixed: frozenset[str]) -> None:
+        self.fixed = fixed
+
+    def depends(self, node: Any) -> frozenset[str]:
+        return frozenset(free_axes(node)) - self.fixed
+
+    def form(self, node: Any, rows: str | None, columns: str | None) -> Form | None:
+        """The expression as a matrix with these rows and columns (None: of length one; columns only with rows)."""
+        depends = self.depends(node)
+        if not depends <= {rows, columns}:
+            return None
+        if not depends and not any(isinstance(part, (Reduce, Index)) for part in _outside_reads(node)):
+            return Scalar(node)
+        if columns is not None and columns not in depends and rows in depends:
+            return self.product(self.form(node, rows, None), Ones(columns, transposed=True))
+        if rows is not None and rows not in depends and columns in depends:
+            column = self.form(node, columns, None)
+            return self.product(Ones(rows), column and transpose(column))
+        match node:
+            case Access():
+                return self.read(node, rows, columns)
+            case Reduce("sum", axes, body):
+                return self.contraction(axes, body, rows, columns)
+            case Apply("+", arguments):
+                terms = [self.form(argument, rows, columns) for argument in arguments]
+                return _made(Sum, terms)
+            case Apply("neg", (argument,)):
+                inner = self.form(argument, rows, columns)
+                return inner and Negative(inner)
+            case Apply("*", arguments):
+                return self.times(arguments, rows, columns)
+            case Apply("/", (above, below)):
+                if self.depends(below) != depends or not self.depends(above):
+                    if above is Number(1):
+                        return _made(
+                            lambda forms: Mapped("/", (Scalar(above), *forms)), [self.form(below, rows, columns)]
+                        )
+                    return self.times((above, Apply("/", (Number(1), below))), rows, columns)
+                return _made(
+                    lambda forms: Mapped("/", forms), [self.form(part, rows, columns) for part in (above, below)]
+                )
+            case Apply("=", (left, right)) if {plain_axis(left), plain_axis(right)} == {rows, columns} - {None}:
+                return Identity(rows or "")
+            case Apply(function, arguments) if _elementwise(function):
+                return self.mapped(function, arguments, rows, columns)
+        return None
+
+    def mapped(self, function: str, arguments: Iterable[Any], rows: str | None, columns: str | None) -> Form | None:
+        forms = [self.form(argument, rows, columns) for argument in arguments]
+        return _made(lambda found: Mapped(function, found), forms)
+
+    def product(self, *factors: Form | None) -> Form | None:
+        return _made(Product, factors)
+
+    def read(self, node: Access, rows: str | None, columns: str | None) -> Form | None:
+        held = [index for index in node.indices if not self.depends(index)]
+        left = [plain_axis(index) for index in node.indices if self.depends(index)]
+        wanted = [axis for axis in (rows, columns) if axis is not None]
+        if sorted(map(str, left)) != sorted(wanted) or any(isinstance(part, Reduce) for part in held):
+            return None
+        return Whole(node.tensor, tuple(held), tuple(map(str, left)), left != wanted)
+
+    def times(self, factors: Iterable[Any], rows: str | None, columns: str | None) -> Form | None:
+        """A product: scalars in front, rows scaled from the left, columns from the right, the rest by element."""
+        groups = self.grouped(factors)
+        scalars, sums = _numbers(groups.pop(frozenset(), []))
+        forms = [self.form(part, None, None) for part in sums]
+        by_row = groups.pop(frozenset({rows}), []) if columns is not None else []
+        by_column = groups.pop(frozenset({columns}), []) if columns is not None else []
+        for rest in groups.values():
+            forms.append(self.hadamard(rest, rows, columns))
+        if by_row:
+            column = self.hadamard(by_row, rows, None)
+            forms.insert(0, column and (Diagonal(column) if groups else column))
+        if by_column:
+            column = self.hadamard(by_column, columns, None)
+            forms.append(column and (Diagonal(column) if groups else transpose(column)))
+        return _scaled(scalars, forms[0] if len(forms) == 1 else _made(Product, forms))
+
+    def grouped(self, factors: Iterable[Any]) -> dict[frozenset[str], list[Any]]:
+        """The factors by the axes on which they depend; products and quotients within them are taken apart."""
+        groups: dict[frozenset[str], list[Any]] = {}
+        for factor in _flat(factors):
+            groups.setdefault(self.depends(factor), []).append(factor)
+        return groups
+
+    def hadamard(self, factors: list[Any], rows: str | None, columns: str | None) -> Form | None:
+        forms = [self.form(factor, rows, columns) for factor in factors]
+        return forms[0] if len(forms) == 1 else _made(Hadamard, forms)
+
+    def contraction(self, axes: tuple[str, ...], body: Any, rows: str | None, columns: str | None) -> Form | None:
+        """Σ over ``axes``: a chain of matrices from ``rows`` to ``columns``, or a sum of such chains."""
+        groups = self.grouped((body,))
+        scalars, sums = _numbers(groups.pop(frozenset(), []))
+        found = None if sums else _scaled(scalars, self.chain(groups, axes, rows, columns))
+        if found is not None:
+            return found
+        for axis in axes:
+            if any(axis in group and len(group) > 2 for group in groups):
+                rest = tuple(other for other in axes if other != axis)
+                inner = Reduce("sum", rest, body) if rest else body
+                form = _Recogniser(self.fixed | {axis}).form(inner, rows, columns)
+                if form is not None:
+                    return SumOver(axis, form)
+        return None
+
+    def chain(
+        self, groups: dict[frozenset[str], list[Any]], axes: tuple[str, ...], rows: str | None, columns: str | None
+    ) -> Form | None:
+        """The factors, each a matrix between two axes or a column at one, lined up so that the summed axes meet."""
+        if any(len(group) > 2 for group in groups) or set(axes) - {axis for group in groups for axis in group}:
+            return None
+        if rows is None and len(groups) == 1:
+            whole = _square_root(next(iter(groups.values())))
+            if whole is not None:
+                inner = self.form(whole, axes[0], axes[1] if len(axes) > 1 else None)
+                return inner and Norm(inner)
+        edges = [group for group in groups if len(group) == 2]
+        degree = {axis: sum(axis in edge for edge in edges) for axis in (*axes, rows, columns) if axis is not None}
+        loose = [axis for axis in axes if degree[axis] < 2]
+        start = rows if rows is not None else loose[0] if loose else None
+        if start is None or any(count > 2 for count in degree.values()):
+            return None
+        factors: list[Form | None] = []
+        here, waiting = start, list(edges)
+        column = self.column(groups, here)
+        if not edges and isinstance(column, Hadamard):
+            left, *others = column.factors
+            return Product((transpose(left), others[0] if len(others) == 1 else Hadamard(tuple(others))))
+        if rows is None:
+            factors.append(transpose(column or Ones(here)))
+        elif column is not None:
+            factors.append(Diagonal(column))
+        while (edge := next((edge for edge in waiting if here in edge), None)) is not None:
+            waiting.remove(edge)
+            (there,) = edge - {here}
+            factors.append(self.hadamard(groups[edge], here, there))
+            here = there
+            column = self.column(groups, here)
+            ends = columns is None and not any(here in edge for edge in waiting)
+            if ends:
+                factors.append(column or Ones(here))
+            elif column is not None:
+                factors.append(Diagonal(column))
+        if not edges:
+            factors.append(Ones(here)) if column is not None else factors.clear()
+        reached_end = here == columns if columns is not None else here in axes
+        columns_read = sum(len(group) == 1 for group in groups)
+        if waiting or not reached_end or not factors or columns_read > len(set(degree)):
+            return None
+        return factors[0] if len(factors) == 1 else _made(Product, factors)
+
+    def column(self, groups: dict[frozenset[str], list[Any]], axis: str) -> Form | None:
+        factors = groups.get(frozenset({axis}))
+        return self.hadamard(factors, axis, None) if factors else None
+
+
+def _made(kind: Any, forms: Iterable[Form | None]) -> Form | None:
+    """The form of parts, None if one of the parts has no form; products within products are made one."""
+    found: list[Form] = []
+    for form in forms:
+        if form is None:
+            return None
+        found.extend(form.factors if kind is Product and isinstance(form, Product) else (form,))
+    made: Form = kind(tuple(found))
+    return made
+
+
+def _scaled(scalars: list[Any], form: Form | None) -> Form | None:
+    if form is None or not scalars:
+        return form
+    if isinstance(form, Scaled):
+        scalars, form = [*scalars, form.scalar], form.form
+    above = [part for part in scalars if not _reciprocal(part)]
+    below = [part.arguments[1] for part in scalars if _reciprocal(part)]
+    top = _times(above)
+    return Scaled(Apply("/", (top, _times(below))) if below else top, form)
+
+
+def _times(factors: list[Any]) -> Any:
+    return Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
+
+
+def _reciprocal(node: Any) -> bool:
+    return isinstance(node, Apply) and node.function == "/" and node.arguments[0] is Number(1)
+
+
+def _numbers(nodes: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Those of the scalars that need no matrices, and the others."""
+    plain = [node for node in nodes if not any(isinstance(part, Reduce) for part in subexpressions(node))]
+    return plain, [node for node in nodes if node not in plain]
+
+
+def _flat(factors: Iterable[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for factor in factors:
+        match factor:
+            case Apply("*", arguments):
+                flat += _flat(arguments)
+            case Apply("/", (above, below)) if above is not Number(1) and set(free_axes(below)) != set(
+                free_axes(above)
+            ):
+                flat += [*_flat((above,)), Apply("/", (Number(1), below))]
+            case Apply("neg", (argument,)):
+                flat += [Number(-1), *_flat((argument,))]
+            case _:
+                flat.append(factor)
+    return flat
+
+
+def _square_root(factors: list[Any]) -> Any:
+    """x, where the factors are x² or x·x."""
+    match factors:
+        case [Apply("^", (base, Number(2)))]:
+            return base
+        case [left, right] if left is right:
+            return left
+    return None
+
+
+def _outside_reads(node: Any) -> Iterable[Any]:
+    """The parts of an expression that are not within the position of a read."""
+    yield node
+    if not isinstance(node, Access):
+        for child in getattr(node, "arguments", ()) or ((node.body,) if isinstance(node, Reduce) else ()):
+            yield from _outside_reads(child)
+
+
+def _elementwise(function: str) -> bool:
+    """Whether the function of each element can be written with the function's sign before the matrix."""
+    return function in ("^", "max", "min", *COMPARISONS) or FUNCTIONS[function].arity == 1

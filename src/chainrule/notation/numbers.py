@@ -1,0 +1,261 @@
+"""Any equation at any position with the numbers put in:
+
+    z⁽¹⁾₀₃ = Σᵢ x₀ᵢ W⁽¹⁾ᵢ₃ + β₃ = 0.12·0.5 + (−0.3)·1.2 + … + 0.05 = 0.41
+
+A long sum shows the terms that matter most, in their order, and all the others as one number.  As many digits are
+printed as it takes for the printed line to give the printed value.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.equations.evaluate import numpy_function
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, base_axis
+from chainrule.equations.sizes import solve_sizes
+from chainrule.equations.system import System
+from chainrule.equations.walk import rebuild, substitute
+from chainrule.errors import ChainruleError
+from chainrule.notation.compose import compose, literal
+from chainrule.notation.latex import box_latex
+from chainrule.notation.layout import ELLIPSIS, EQUALS, Box, Brace, Symbol, row, word
+from chainrule.notation.mathml import math_element
+from chainrule.notation.names import Names
+from chainrule.notation.text import box_text
+
+SHOWN_TERMS = 6
+VALUE_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The terms of a long sum that are not shown: their sum and how many they are."""
+
+    value: float
+    terms: int
+
+
+@dataclass(frozen=True)
+class Worked:
+    """One element of a tensor, worked out.
+
+    ``symbols`` is the equation's right-hand side at this position, ``expression`` the same with all numbers in full,
+    in which the names in ``rests`` stand for the terms left out.
+    """
+
+    tensor: str
+    position: tuple[int, ...]
+    symbols: Expression
+    expression: Expression
+    rests: Mapping[str, Rest]
+    value: float
+
+    def printed(self) -> tuple[Expression, Mapping[str, Rest], float]:
+        """The expression, the rests and the value, rounded as they are printed."""
+        value = _rounded(self.value, VALUE_DIGITS)
+        for digits in range(VALUE_DIGITS, 17):
+            expression = _round_numbers(self.expression, digits)
+            rests = {name: replace(rest, value=_rounded(rest.value, digits)) for name, rest in self.rests.items()}
+            if _rounded(evaluate_numbers(expression, rests), VALUE_DIGITS) == value:
+                break
+        return expression, rests, value
+
+    def boxes(self, names: Names) -> tuple[Box, ...]:
+        """The left-hand side, the symbols, the numbers (where they say more than the value), the value."""
+        expression, rests, value = self.printed()
+        shown = {name: _left_out(rest) for name, rest in rests.items()}
+        left = names.tensor(self.tensor, [literal(position) for position in self.position])
+        numbers = compose(expression, replace(names, shown={**names.shown, **shown}))
+        symbols = compose(self.symbols, names)
+        middle = () if isinstance(expression, Number) else (numbers,)
+        return (left, symbols, *middle, literal(_plain(value)))
+
+    def latex(self, names: Names) -> str:
+        left, *others = map(box_latex, self.boxes(names))
+        lines = "\\\\\n".join(f"  {'' if n else left} &= {other}" for n, other in enumerate(others))
+        return f"\\begin{{aligned}}\n{lines}\n\\end{{aligned}}"
+
+    def mathml(self, names: Names) -> str:
+        left, *others = self.boxes(names)
+        return math_element(row(left, *itertools.chain(*((EQUALS, other) for other in others))))
+
+    def text(self, names: Names) -> str:
+        return " = ".join(map(box_text, self.boxes(names)))
+
+
+def _left_out(rest: Rest) -> Box:
+    sign = Symbol("−" if rest.value < 0 else "+", "sum")
+    return row(ELLIPSIS, sign, Brace(literal(_plain(abs(rest.value))), word(f"{rest.terms} more")))
+
+
+def worked(
+    system: System, values: Mapping[str, ArrayLike], tensor: str, position: Sequence[int] = (), terms: int = SHOWN_TERMS
+) -> Worked:
+    """Work out one element of a tensor.
+
+    ``values``: the value of every tensor, as ``evaluate`` gives them.  ``position``: one whole number for each axis.
+    ``terms``: how many terms of a sum are shown.  Raises ChainruleError where there is no such element.
+    """
+    equation = system.by_name.get(tensor)
+    if equation is None:
+        raise ChainruleError(f"no equation defines {tensor}")
+    arrays = {name: np.asarray(value) for name, value in values.items()}
+    shape = arrays[tensor].shape
+    position = tuple(int(at) for at in position)
+    if len(position) != len(shape) or not all(0 <= at < size for at, size in zip(position, shape, strict=True)):
+        raise ChainruleError(f"{tensor} has the shape {shape}; there is no element at {position}")
+    sizes = solve_sizes(system, {name: array.shape for name, array in arrays.items()})
+    writer = _Numbers(arrays, sizes, terms)
+    at = dict(zip(equation.axes, position, strict=True))
+    expression = writer.put(equation.expression, at)
+    symbols = _at(equation, at)
+    return Worked(tensor, position, symbols, expression, writer.rests, float(arrays[tensor][position]))
+
+
+def _at(equation: Equation, at: Mapping[str, int]) -> Expression:
+    """The right-hand side with the axes of the left at their values."""
+    symbols: Expression = substitute(equation.expression, {axis: Index((), value) for axis, value in at.items()})
+    return symbols
+
+
+class _Numbers:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], sizes: Mapping[str, int], terms: int) -> None:
+        self.arrays = arrays
+        self.sizes = sizes
+        self.terms = terms
+        self.rests: dict[str, Rest] = {}
+
+    def put(self, node: Any, at: Mapping[str, int]) -> Any:
+        """The expression with numbers for all reads and positions, sums written out."""
+        match node:
+            case Number(str(axis)):
+                return Number(self.sizes[axis])
+            case Index() | Access():
+                return Number(_plain(self.value(node, at)))
+            case Reduce():
+                return self.reduced(node, at)
+            case Apply("where", (condition, left, right)):
+                return self.put(left if self.value(condition, at) else right, at)
+        return rebuild(node, lambda child: self.put(child, at))
+
+    def positions(self, node: Reduce, at: Mapping[str, int]) -> Iterator[dict[str, int]]:
+        for values in itertools.product(*(range(self.sizes[axis]) for axis in node.axes)):
+            yield {**at, **dict(zip(node.axes, values, strict=True))}
+
+    def reduced(self, node: Reduce, at: Mapping[str, int]) -> Any:
+        if node.operation.startswith("arg"):
+            return Number(_plain(self.value(node, at)))
+        terms = [(position, self.value(node.body, position)) for position in self.positions(node, at)]
+        if node.operation in ("max", "min"):
+            sign = -1 if node.operation == "max" else 1
+            kept = sorted(terms, key=lambda term: sign * term[1])[: self.terms]
+            parts = [self.put(node.body, position) for position, _ in terms if any(position is k for k, _ in kept)]
+            return parts[0] if len(parts) == 1 else Apply(node.operation, tuple(parts))
+        if node.operation == "logsumexp":
+            terms = [(position, math.exp(value)) for position, value in terms]
+        total = self.sum(node, terms)
+        return Apply("log", (total,)) if node.operation == "logsumexp" else total
+
+    def sum(self, node: Reduce, terms: list[tuple[dict[str, int], float]]) -> Any:
+        """The terms that matter, and the rest."""
+        terms = [term for term in terms if term[1] != 0]
+        largest = sorted(terms, key=lambda term: -abs(term[1]))
+        kept = {id(position) for position, _ in largest[: self.terms if len(terms) > self.terms + 1 else None]}
+        parts: list[Any] = []
+        for position, _ in terms:
+            if id(position) in kept:
+                part = self.put(node.body, position)
+                parts.append(Apply("exp", (part,)) if node.operation == "logsumexp" else part)
+        left_out = [value for position, value in terms if id(position) not in kept]
+        if left_out:
+            name = f"rest {len(self.rests) + 1}"
+            self.rests[name] = Rest(math.fsum(left_out), len(left_out))
+            parts.append(Access(name, ()))
+        return Number(0) if not parts else parts[0] if len(parts) == 1 else Apply("+", tuple(parts))
+
+    def value(self, node: Any, at: Mapping[str, int]) -> Any:
+        """The value of an expression at one position."""
+        match node:
+            case Index(terms, constant):
+                return constant + sum(c * (at[a] if isinstance(a, str) else self.value(a, at)) for c, a in terms)
+            case Access(tensor, indices):
+                array = self.arrays[tensor]
+                position = tuple(int(self.value(index, at)) for index in indices)
+                inside = all(0 <= i < size for i, size in zip(position, array.shape, strict=True))
+                return array[position].item() if inside else 0
+            case Reduce(operation, _, body):
+                values = [self.value(body, position) for position in self.positions(node, at)]
+                return _reduction(operation, values)
+            case Number(str(axis)):
+                return self.sizes[base_axis(axis)]
+            case Number(value):
+                return value
+            case Apply(function, arguments):
+                return _applied(
+                    function, (lambda argument=argument: self.value(argument, at) for argument in arguments)
+                )
+        raise TypeError(node)
+
+
+def evaluate_numbers(node: Any, rests: Mapping[str, Rest]) -> float:
+    """The value of an expression of numbers."""
+    match node:
+        case Number(value):
+            return float(value)
+        case Access(name, ()):
+            return rests[name].value
+        case Apply("max" | "min" as function, arguments):
+            choose = max if function == "max" else min
+            return choose(evaluate_numbers(argument, rests) for argument in arguments)
+        case Apply(function, arguments):
+            return float(_applied(function, (partial(evaluate_numbers, argument, rests) for argument in arguments)))
+    raise TypeError(node)
+
+
+def _applied(function: str, waiting: Iterator[Callable[[], Any]]) -> Any:
+    """A function of arguments that wait to be computed; a factor of 0 keeps the others from being."""
+    if function == "*":
+        total: Any = 1
+        for factor in waiting:
+            value = factor()
+            if value == 0:
+                return 0
+            total = total * value
+        return total
+    values = [argument() for argument in waiting]
+    if function == "+":
+        return sum(values)
+    with np.errstate(all="ignore"):
+        return np.asarray(numpy_function(function)(*map(np.asarray, values))).item()
+
+
+def _reduction(operation: str, values: list[Any]) -> Any:
+    match operation:
+        case "sum":
+            return sum(values)
+        case "logsumexp":
+            return float(np.logaddexp.reduce(np.asarray(values, dtype=float)))
+    return getattr(np, operation)(values).item()
+
+
+def _plain(value: Any) -> int | float:
+    """A whole number as an integer, unless it is so large that it would be written out at length."""
+    return int(value) if float(value).is_integer() and abs(value) < 1e6 else float(value)
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _round_numbers(node: Any, digits: int) -> Any:
+    if isinstance(node, Number):
+        return Number(_plain(_rounded(float(node.value), digits))) if isinstance(node.value, float) else node
+    return rebuild(node, lambda child: _round_numbers(child, digits))

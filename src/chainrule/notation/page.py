@@ -1,0 +1,180 @@
+"""A document as one HTML page: no scripts, nothing to fetch, light and dark, fit for print."""
+
+from __future__ import annotations
+
+from html import escape
+
+from chainrule.notation.document import (
+    Block,
+    Document,
+    Fold,
+    Formulas,
+    Heading,
+    Legend,
+    Line,
+    Listing,
+    Paragraph,
+    Steps,
+    Words,
+)
+from chainrule.notation.layout import EQUALS, Box, row
+from chainrule.notation.mathml import box_mathml, math_element
+from chainrule.notation.text import box_text
+
+STYLE = """
+.chainrule { --ink: #1c1f24; --soft: #646b76; --line: #e3e5ea; --paper: #fff; --panel: #f7f8fa;
+  --accent: #8a3b12; --matrix: #1f5f8b; color: var(--ink); background: var(--paper);
+  font: 16px/1.6 system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", sans-serif; }
+@media (prefers-color-scheme: dark) { .chainrule { --ink: #e4e6ea; --soft: #99a1ad; --line: #30353d; --paper: #15181c;
+  --panel: #1c2025; --accent: #f0a070; --matrix: #7fbfea; } }
+.chainrule math { font-family: "Latin Modern Math", "STIX Two Math", "STIX Math", "Cambria Math", "Libertinus Math",
+  "Noto Sans Math", math; font-size: 1.08em; }
+.chainrule main { max-width: 68rem; margin: 0 auto; padding: 3rem 1.5rem 5rem; }
+.chainrule h1 { font-size: 1.7rem; line-height: 1.35; font-weight: 650; margin: 0 0 1.2rem; letter-spacing: -0.01em; }
+.chainrule h2 { font-size: 1.25rem; font-weight: 650; margin: 3rem 0 1rem; padding-top: 1.2rem;
+  border-top: 1px solid var(--line); }
+.chainrule h3 { font-size: 1.02rem; font-weight: 650; margin: 1.8rem 0 .6rem; }
+.chainrule p { max-width: 46rem; margin: .8rem 0; }
+.chainrule .forms { display: flex; gap: .3rem 1.2rem; flex-wrap: wrap; color: var(--soft); font-size: .9rem; }
+.chainrule .forms label { cursor: pointer; }
+.chainrule .scroll { overflow-x: auto; margin: .6rem 0; }
+.chainrule table.formulas { border-collapse: collapse; width: 100%; }
+.chainrule table.formulas td { padding: .32rem 0; vertical-align: middle; white-space: nowrap; }
+.chainrule td.left { text-align: right; width: 1%; }
+.chainrule td.right { padding-right: 2.5rem !important; }
+.chainrule td.matrix { color: var(--matrix); width: 44%; }
+.chainrule td.tag, .chainrule td.why { color: var(--soft); }
+.chainrule td.tag { text-align: right; font-weight: 650; font-size: .9rem; width: 3.2rem; }
+.chainrule td.tag span { border: 1px solid currentColor; border-radius: .3rem; padding: .05rem .4rem;
+  color: var(--accent); }
+.chainrule table.steps td { vertical-align: baseline; }
+.chainrule table.steps td.why { white-space: normal; font-size: .87rem; line-height: 1.45; min-width: 15rem;
+  width: 38%; }
+.chainrule td.why b { color: var(--accent); font-weight: 600; display: block; }
+.chainrule tr.given td { color: var(--soft); }
+.chainrule details { border: 1px solid var(--line); border-radius: .55rem; margin: .55rem 0; background: var(--paper); }
+.chainrule details > summary { cursor: pointer; padding: .5rem .9rem; display: flex; gap: .2rem 2.5rem; flex-wrap: wrap;
+  align-items: center; list-style: none; border-radius: .5rem; }
+.chainrule details > summary::-webkit-details-marker { display: none; }
+.chainrule details > summary::before { content: "›"; color: var(--soft); font-size: 1.2rem; width: .6rem;
+  margin-right: -1.6rem; transition: transform .15s; }
+.chainrule details[open] > summary::before { transform: rotate(90deg); }
+.chainrule details > summary:hover { background: var(--panel); }
+.chainrule details[open] > summary { border-bottom: 1px solid var(--line); border-radius: .5rem .5rem 0 0;
+  background: var(--panel); }
+.chainrule details > div { padding: .5rem 1.1rem .8rem; }
+.chainrule summary .matrix { color: var(--matrix); margin-left: auto; }
+.chainrule .legend { display: grid; grid-template-columns: max-content 1fr; gap: .45rem 1.6rem; margin: 1rem 0; }
+.chainrule .legend > dt { margin: 0; } .chainrule .legend > dd { margin: 0; color: var(--soft); max-width: 46rem; }
+.chainrule pre { background: var(--panel); border-radius: .45rem; padding: .9rem 1.1rem; overflow-x: auto; margin: 0;
+  font: .86rem/1.55 ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace; }
+.chainrule mtd.case { text-align: left; padding: .1em .8em .1em 0; }
+.chainrule mn.bold { font-weight: bold; }
+.chainrule:has(.forms [value=index]:checked) :is(td.matrix, summary .matrix),
+.chainrule:has(.forms [value=matrix]:checked) tr.both td.right,
+.chainrule:has(.forms [value=matrix]:checked) summary.both .index { display: none; }
+.chainrule:has(.forms [value=matrix]:checked) tr.both td.left { visibility: hidden; width: 0; font-size: 0; }
+.chainrule:has(.forms [value=matrix]:checked) summary .matrix { margin-left: 0; }
+@media (max-width: 50rem) { .chainrule main { padding: 1.5rem 1rem; } .chainrule summary .matrix { margin-left: 0; } }
+@media print { .chainrule { --paper: #fff; --ink: #000; --soft: #444; --panel: #fff; --line: #ccc; --accent: #8a3b12;
+  --matrix: #1f5f8b; font-size: 10.5pt; }
+  .chainrule main { padding: 0; max-width: none; } .chainrule .forms { display: none; }
+  .chainrule tr, .chainrule summary { break-inside: avoid; } .chainrule h2, .chainrule h3 { break-after: avoid; }
+  .chainrule details::details-content { content-visibility: visible; block-size: auto; } }
+"""
+
+
+def page(document: Document) -> str:
+    """The document as a complete page."""
+    title = "".join(part if isinstance(part, str) else box_text(part) for part in document.title)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>body {{ margin: 0 }}{STYLE}</style>\n</head>\n"
+        f'<body class="chainrule">\n{_main(document)}</body>\n</html>\n'
+    )
+
+
+def fragment(document: Document) -> str:
+    """The document for use within another page: its style reaches only itself."""
+    return f'<div class="chainrule"><style>{STYLE}</style>\n{_main(document)}</div>'
+
+
+def _main(document: Document) -> str:
+    choices = (("both", "index and matrix form"), ("index", "index form"), ("matrix", "matrix form"))
+    forms = "".join(
+        f'<label><input type="radio" name="form" value="{value}"{_checked(value)}> {label}</label>'
+        for value, label in choices
+    )
+    blocks = "\n".join(map(_block, document.blocks))
+    return f'<main>\n<h1>{_words(document.title)}</h1>\n<form class="forms">{forms}</form>\n{blocks}\n</main>\n'
+
+
+def _checked(value: str) -> str:
+    return " checked" if value == "both" else ""
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(words, level):
+            return f"<h{level}>{_words(words)}</h{level}>"
+        case Paragraph(words):
+            return f"<p>{_words(words)}</p>"
+        case Formulas(lines):
+            return _table("formulas", [_formula(line) for line in lines])
+        case Steps(lines):
+            return _table("formulas steps", [_step(line) for line in lines])
+        case Fold(summary, blocks, unfolded):
+            return _fold(summary, "".join(map(_block, blocks)), unfolded)
+        case Legend(rows):
+            items = "".join(f"<dt>{_words(sign)}</dt><dd>{_words(meaning)}</dd>" for sign, meaning in rows)
+            return f'<dl class="legend">{items}</dl>'
+        case Listing(title, text):
+            listing = f"<pre>{escape(text)}</pre>"
+            return f"<details><summary><span>{escape(title)}</span></summary><div>{listing}</div></details>"
+
+
+def _table(kind: str, rows: list[str]) -> str:
+    return f'<div class="scroll"><table class="{kind}">{"".join(rows)}</table></div>'
+
+
+def _formula(line: Line) -> str:
+    matrix = "" if line.matrix is None else _math(_equation(*line.matrix))
+    tag = f"<span>{line.tag}</span>" if line.tag else ""
+    kind = ' class="both"' if matrix else ""
+    return f'<tr{kind}>{_sides(line)}<td class="matrix">{matrix}</td><td class="tag">{tag}</td></tr>'
+
+
+def _step(line: Line) -> str:
+    if line.rule == "given":
+        return f'<tr class="given">{_sides(line)}<td class="why">given</td></tr>'
+    why = f"<b>{escape(line.rule)}</b>{_words(line.note)}"
+    return f'<tr>{_sides(line)}<td class="why">{why}</td></tr>'
+
+
+def _sides(line: Line) -> str:
+    left = "" if line.left is None else _math(line.left)
+    return f'<td class="left">{left}</td><td class="right">{_math(row(EQUALS, line.right))}</td>'
+
+
+def _fold(summary: Line, inside: str, unfolded: bool) -> str:
+    index = f'<span class="index">{_math(_equation(summary.left, summary.right))}</span>'
+    matrix = "" if summary.matrix is None else f'<span class="matrix">{_math(_equation(*summary.matrix))}</span>'
+    kind = ' class="both"' if matrix else ""
+    return (
+        f"<details{' open' if unfolded else ''}><summary{kind}>{index}{matrix}</summary><div>{inside}</div></details>"
+    )
+
+
+def _equation(left: Box | None, right: Box) -> Box:
+    return row(EQUALS, right) if left is None else row(left, EQUALS, right)
+
+
+def _math(box: Box) -> str:
+    """A formula in displayed style, in line."""
+    return f'<math displaystyle="true">{box_mathml(box)}</math>'
+
+
+def _words(words: Words) -> str:
+    return "".join(escape(part) if isinstance(part, str) else math_element(part, display=False) for part in words)

@@ -1,0 +1,151 @@
+r"""A document as LaTeX: a file that ``pdflatex`` compiles, or its inside for use in another document."""
+
+from __future__ import annotations
+
+from chainrule.equations.grammar import GREEK
+from chainrule.notation.document import (
+    Block,
+    Document,
+    Fold,
+    Formulas,
+    Heading,
+    Legend,
+    Line,
+    Listing,
+    Paragraph,
+    Steps,
+    Words,
+)
+from chainrule.notation.latex import box_latex, escape
+from chainrule.notation.layout import EQUALS, Box, row
+
+# What the inside needs; the comment is written into the fragment too.
+PACKAGES = ("amsmath", "amssymb", "array", "longtable", "adjustbox", "xcolor")
+COLOURS = r"""\definecolor{soft}{HTML}{646B76}
+\definecolor{accent}{HTML}{8A3B12}
+\definecolor{matrix}{HTML}{1F5F8B}"""
+
+_PREAMBLE = rf"""\documentclass[10pt,a4paper]{{article}}
+\usepackage[T1]{{fontenc}}
+\usepackage[utf8]{{inputenc}}
+\usepackage{{lmodern}}
+\usepackage[margin=22mm]{{geometry}}
+\usepackage{{{",".join(PACKAGES)}}}
+{COLOURS}
+\setlength{{\parindent}}{{0pt}}
+\setlength{{\parskip}}{{4pt plus 1pt}}
+\setlength{{\LTpre}}{{3pt}}
+\setlength{{\LTpost}}{{5pt}}
+\setcounter{{secnumdepth}}{{0}}
+"""
+
+
+def paper(document: Document) -> str:
+    """The document as a complete LaTeX file."""
+    title = rf"{{\LARGE\bfseries\boldmath {_words(document.title)}\par}}"
+    return f"{_PREAMBLE}\\begin{{document}}\n{title}\n{_inside(document)}\n\\end{{document}}\n"
+
+
+def fragment(document: Document) -> str:
+    """The document without preamble; a comment names the packages it needs."""
+    colours = COLOURS.replace("\\definecolor", "\\providecolor")
+    return f"% needs \\usepackage{{{','.join(PACKAGES)}}}\n{colours}\n{_inside(document)}\n"
+
+
+def _inside(document: Document) -> str:
+    return "\n\n".join(map(_block, document.blocks))
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(words, level):
+            return rf"\{'section' if level == 2 else 'subsection'}{{{_words(words)}}}"
+        case Paragraph(words):
+            return _words(words)
+        case Formulas(lines):
+            return _table(_FORMULAS, [_formula(line) for line in lines])
+        case Steps(lines):
+            return _table(_STEPS, [_step(line) for line in lines])
+        case Fold(summary, blocks, _):
+            width = r"\dimexpr\linewidth-2\fboxsep-2\fboxrule"
+            heading = rf"\fcolorbox{{soft!40}}{{soft!7}}{{\parbox{{{width}}}{{{_summary(summary)}}}}}"
+            return "\n\n".join((r"\medskip" + heading, *map(_block, blocks)))
+        case Legend(rows):
+            return _table(_LEGEND, [f"{_words(sign)} & {_words(meaning)}" for sign, meaning in rows])
+        case Listing(title, text):
+            return rf"\subsection{{{escape(title)}}}" + "\n" + _listing(text)
+
+
+_FORMULAS = r"@{}>{$\displaystyle}r<{$}@{}l@{\hspace{1.5em}}l@{\extracolsep{\fill}}r@{}"
+_STEPS = (
+    r"@{}>{$\displaystyle}r<{$}@{}l@{\extracolsep{\fill}}"
+    r">{\raggedright\arraybackslash\small\color{soft}}p{0.33\linewidth}@{}"
+)
+_LEGEND = r"@{}l@{\hspace{1.5em}}>{\raggedright\arraybackslash\color{soft}}p{0.72\linewidth}@{}"
+
+
+def _table(columns: str, rows: list[str]) -> str:
+    lines = " \\\\[8pt]\n".join(rows)
+    return (
+        r"\setlength{\LTleft}{0pt}\setlength{\LTright}{0pt}"
+        f"\n\\begin{{longtable}}{{{columns}}}\n{lines}\n\\end{{longtable}}"
+    )
+
+
+def _formula(line: Line) -> str:
+    width = "0.43" if line.matrix is not None else "0.8"
+    matrix = "" if line.matrix is None else rf"\color{{matrix}}{_fit(_equation(*line.matrix), '0.36')}"
+    tag = rf"\textcolor{{accent}}{{\textbf{{{line.tag}}}}}" if line.tag else ""
+    index = _fit(row(EQUALS, line.right), width)
+    if matrix:
+        index = rf"\makebox[0.45\linewidth][l]{{{index}}}"
+    return f"{_left(line)} & {index} & {matrix} & {tag}"
+
+
+def _step(line: Line) -> str:
+    why = "given" if line.rule == "given" else rf"\textcolor{{accent}}{{{escape(line.rule)}}}: {_words(line.note)}"
+    return f"{_left(line)} & {_fit(row(EQUALS, line.right), '0.5')} & {why}"
+
+
+def _summary(line: Line) -> str:
+    index = _fit(_equation(line.left, line.right), "0.56" if line.matrix is not None else "1")
+    if line.matrix is None:
+        return index
+    return rf"{index}\hfill\textcolor{{matrix}}{{{_fit(_equation(*line.matrix), '0.4')}}}"
+
+
+def _left(line: Line) -> str:
+    return "" if line.left is None else box_latex(line.left)
+
+
+def _equation(left: Box | None, right: Box) -> Box:
+    return row(EQUALS, right) if left is None else row(left, EQUALS, right)
+
+
+def _fit(box: Box, width: str) -> str:
+    """A formula, made smaller where it is wider than its share of the line."""
+    return rf"\adjustbox{{max width={width}\linewidth}}{{$\displaystyle {{}}{box_latex(box)}$}}"
+
+
+def _words(words: Words) -> str:
+    return "".join(escape(part) if isinstance(part, str) else f"${box_latex(part)}$" for part in words)
+
+
+def _listing(text: str) -> str:
+    """Lines of code; letters that ``pdflatex`` has no typewriter sign for are set in mathematics."""
+    lines = []
+    for line in text.splitlines():
+        written = "".join(_code(letter) for letter in line)
+        lines.append(rf"\texttt{{{written}}}")
+    return r"{\small\raggedright" + "\n" + " \\\\\n".join(lines) + "\\par}"
+
+
+_CODE = {letter: rf"$\{name}$" for name, letter in GREEK.items() if name not in ("inf", "infinity")}
+_CODE |= {
+    "∂": r"$\partial$", "²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}", "∞": r"$\infty$", "^": r"\^{}",
+    "~": r"\~{}", " ": r"\ ", "'": r"\textquotesingle{}", "-": "{-}",
+}  # fmt: skip
+
+
+def _code(letter: str) -> str:
+    return _CODE.get(letter) or escape(letter)
