@@ -1,0 +1,65 @@
+"""Sizes of axes in generated code.
+
+The size of an axis that only data have (a batch) is written as a name, ``size_b``, so that the same code serves any
+size; the size of an axis that a parameter has is written as a number.  Where the code itself depends on a size
+(windows, padding), the axis is noted as ``fixed``, and the code is used for that size only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chainrule.backends.numpy.value import Value, literal
+from chainrule.equations.node import base_axis
+from chainrule.equations.sizes import axis_classes
+from chainrule.equations.system import System
+from chainrule.errors import ChainruleError
+
+
+class Extents:
+    """The sizes of the axes of a system, each either fixed or open."""
+
+    def __init__(self, system: System, sizes: Mapping[str, int]) -> None:
+        self.sizes = dict(sizes)
+        self.classes = axis_classes(system)
+        lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
+        self.fixed = {self.axis_class(name) for tensor in lasting for name in tensor.axes}
+        self.used: dict[str, str] = {}
+
+    def axis_class(self, name: str) -> str:
+        """The representative of the axes that have the size of this one."""
+        if name in self.classes:
+            return self.classes[name]
+        return self.classes.get(base_axis(name), base_axis(name))
+
+    def define(self, name: str, size: int) -> None:
+        """An axis of the generated code's own."""
+        self.sizes[name] = size
+        self.classes = {**self.classes, name: name}
+        self.fixed.add(name)
+
+    def same(self, left: str, right: str) -> bool:
+        return self.axis_class(left) == self.axis_class(right)
+
+    def peek(self, name: str) -> int:
+        """The size, for choices that make code faster and are right for any size."""
+        return self.sizes.get(name, self.sizes.get(base_axis(name), self.sizes.get(self.axis_class(name), 64)))
+
+    def number(self, name: str) -> int:
+        """The size, on which the code then depends."""
+        for known in (name, base_axis(name), self.axis_class(name)):
+            if known in self.sizes:
+                self.fixed.add(self.axis_class(name))
+                return self.sizes[known]
+        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
+
+    def value(self, name: str) -> Value:
+        """The size as a Python number: a literal if it is fixed, else a name."""
+        representative = self.axis_class(name)
+        if representative in self.fixed:
+            return literal(self.number(name))
+        shown = self.used.setdefault(representative, f"size_{base_axis(name)}")
+        return Value(shown, (), "integer", weak=True, constant=True)
+
+    def text(self, name: str) -> str:
+        return self.value(name).text

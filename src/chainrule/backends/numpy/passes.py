@@ -1,0 +1,182 @@
+"""What is done to a system before it is written as code.  Each pass takes a System and returns a System.
+
+    needed       only what outputs and next values need           nothing is computed in vain
+    distinct     bound axes get names of their own                 an array's axes are told apart by name
+    repeated     subexpressions that occur twice get equations     argmax and logsumexp stand in a cost and its gradient
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access, base_axis
+from chainrule.equations.order import order
+from chainrule.equations.sizes import axis_classes
+from chainrule.equations.system import System
+from chainrule.equations.walk import children, free_axes, fresh_axis, rebuild, rename, subexpressions, tensors
+
+Pass = Callable[[System], System]
+
+
+def prepared(system: System, outputs: Iterable[str]) -> System:
+    """The system as it is written: all passes in order."""
+    system = system.subset([*outputs, *system.updates.values()])
+    for change in PASSES:
+        system = change(system)
+    return system
+
+
+def distinct_axes(system: System) -> System:
+    """Rename each bound axis that hides one outside."""
+
+    def renamed(node: Any, scope: frozenset[str]) -> Any:
+        if isinstance(node, Reduce):
+            names = {name: fresh_axis(name + "'", scope | set(free_axes(node.body))) for name in node.axes if name in scope}
+            body = rename(node.body, names) if names else node.body
+            axes = tuple(names.get(name, name) for name in node.axes)
+            return Reduce(node.operation, axes, renamed(body, scope | set(axes)))
+        return rebuild(node, lambda child: renamed(child, scope))
+
+    return _with(system, (Equation(e.name, e.axes, renamed(e.expression, frozenset(e.axes))) for e in system.equations))
+
+
+def name_repeated(system: System) -> System:
+    """Give an equation to each costly subexpression that occurs more than once, the largest first."""
+    while True:
+        larger = _name_largest(system)
+        if larger is system:
+            return system
+        system = larger
+
+
+PASSES: tuple[Pass, ...] = (distinct_axes, name_repeated)
+
+_COSTLY = ("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf")
+_COSTLY_PAIRS = ("logaddexp", "^")
+
+
+def _name_largest(system: System) -> System:
+    classes = axis_classes(system)
+    circles = _circles(system)
+    found: dict[Any, list[tuple[Equation, Expression]]] = {}
+    sizes: dict[Any, int] = {}
+    for equation in system.equations:
+        for node in subexpressions(equation.expression):
+            if _is_costly(node) and not circles.get(equation.name, frozenset()) & set(tensors(node)):
+                key = _key(node, classes)
+                found.setdefault(key, []).append((equation, node))
+                sizes[key] = sum(1 for _ in subexpressions(node))
+    repeated = [key for key, places in found.items() if len(places) > 1 and _is_worth_it(places)]
+    if not repeated:
+        return system
+    key = max(repeated, key=lambda key: sizes[key])
+    places = found[key]
+    whole = next((e for e, node in places if e.expression is node and set(e.axes) == set(free_axes(node))), None)
+    nodes = {node for _, node in places}
+    if whole is not None:
+        order_of = free_axes(whole.expression)
+        chosen = whole
+
+        def read(node: Expression) -> Access:
+            names = dict(zip(order_of, free_axes(node), strict=True))
+            return access(chosen.name, (names[name] for name in chosen.axes))
+    else:
+        first = places[0][1]
+        chosen = Equation(_name_for(system, first), free_axes(first), first)
+
+        def read(node: Expression) -> Access:
+            return access(chosen.name, free_axes(node))
+
+    def replaced(node: Any) -> Any:
+        return read(node) if node in nodes else rebuild(node, replaced)
+
+    allowed = {e.name for e, _ in places}
+    equations = [
+        e if e.name == chosen.name or e.name not in allowed else Equation(e.name, e.axes, replaced(e.expression))
+        for e in system.equations
+    ]
+    if whole is None:
+        equations.insert(next(n for n, e in enumerate(system.equations) if e.name in allowed), chosen)
+    return _with(system, equations)
+
+
+def _is_costly(node: Any) -> bool:
+    match node:
+        case Reduce():
+            return True
+        case Apply("^", (_, exponent)):
+            return exponent is not Number(2)
+        case Apply(function, _):
+            return function in _COSTLY or function in _COSTLY_PAIRS
+    return False
+
+
+def _is_worth_it(places: list[tuple[Equation, Expression]]) -> bool:
+    """Not where every place is one whole equation: two equations that say the same stay two."""
+    return any(equation.expression is not node for equation, node in places)
+
+
+def _circles(system: System) -> dict[str, frozenset[str]]:
+    """For each equation of a recurrence, the tensors of the recurrence."""
+    circles = {}
+    for block in order(system):
+        if block.axis is not None:
+            names = frozenset(equation.name for equation in block.equations)
+            circles.update(dict.fromkeys(names, names))
+    return circles
+
+
+def _key(node: Expression, classes: Any) -> tuple[Any, ...]:
+    """The expression with axes numbered in order of appearance: alike up to the names of axes."""
+    numbers: dict[str, int] = {}
+
+    def number(name: str) -> tuple[int, str]:
+        representative = classes.get(name, classes.get(base_axis(name), base_axis(name)))
+        return numbers.setdefault(name, len(numbers)), representative
+
+    for name in free_axes(node):
+        number(name)
+
+    def parts(part: Any) -> Iterator[Any]:
+        match part:
+            case Number(value):
+                yield ("size", classes.get(value, value)) if isinstance(value, str) else (type(value), value)
+            case Index(terms, constant):
+                yield "index", constant
+                for coefficient, atom in terms:
+                    yield coefficient
+                    if isinstance(atom, str):
+                        yield number(atom)
+                    else:
+                        yield from parts(atom)
+            case Access(tensor, _):
+                yield "read", tensor
+            case Apply(function, arguments):
+                yield function, len(arguments)
+            case Reduce(operation, axes, _):
+                yield operation, tuple(number(name) for name in axes)
+        if not isinstance(part, Index):
+            for child in children(part):
+                yield from parts(child)
+
+    return tuple(parts(node))
+
+
+def _name_for(system: System, node: Any) -> str:
+    """``logsumexp_z2`` for ``logsumexp[k](z2[b,k])``."""
+    kind = node.operation if isinstance(node, Reduce) else "power" if node.function == "^" else node.function
+    read = tensors(node)
+    name = f"{kind}_{read[0].rpartition('.')[2].replace('∂', 'd')}" if read else kind
+    number = 2
+    wanted = name
+    while wanted in system.tensor_axes:
+        wanted = f"{name}_{number}"
+        number += 1
+    return wanted
+
+
+def _with(system: System, equations: Iterable[Equation]) -> System:
+    return System(tuple(equations), system.inputs, system.sizes, system.sources)
+
+

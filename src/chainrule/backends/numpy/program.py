@@ -1,0 +1,278 @@
+"""Programs of the NumPy backend: code written for the sizes that come, kept, and run for many steps."""
+
+from __future__ import annotations
+
+import difflib
+import linecache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from chainrule.backends.numpy import helpers
+from chainrule.backends.numpy.facts import Facts, Place, Range, gathers
+from chainrule.backends.numpy.module import HELPERS, Module, write_module
+from chainrule.backends.numpy.passes import prepared
+from chainrule.equations.node import base_axis
+from chainrule.equations.philox import random_values
+from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.system import Input, System
+from chainrule.errors import ChainruleError
+
+Array = NDArray[Any]
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+
+_numbers = count(1)
+
+
+def compile(system: System, outputs: tuple[str, ...], dtype: DTypeLike) -> NumpyProgram:
+    """See ``chainrule.backends.compile``."""
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ChainruleError(f"dtype is float32 or float64, not {kind}")
+    for name in outputs:
+        if name not in system.tensor_axes:
+            near = difflib.get_close_matches(name, system.tensor_axes, 1)
+            raise ChainruleError(f"the system has no {name}" + (f"; did you mean {near[0]}?" if near else ""))
+    return NumpyProgram(system, outputs, kind)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Code that is right for some sizes and some data: see ``NumpyProgram``."""
+
+    module: Module
+    sizes: Mapping[str, int]
+    prepare: Callable[..., Any] | None
+    step: Callable[..., Any]
+
+
+class NumpyProgram:
+    """A system compiled to NumPy code.
+
+    The code depends on which inputs change from step to step, on the sizes of some axes, and on whether positions
+    in the data are all inside the tensors read at them; it is written when a run first asks for it, and kept.
+    """
+
+    def __init__(self, system: System, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> None:
+        self.system = system
+        self.outputs = outputs
+        self.dtype = dtype
+        self._ready: dict[frozenset[str], System] = {}
+        self._exact: dict[Any, Variant] = {}
+        self._similar: dict[Any, list[Variant]] = {}
+        self._last: Variant | None = None
+
+    @property
+    def source(self) -> str:
+        """The code of ``step`` and ``prepare``: that of the last run, or, before any, for the sizes declared.
+
+        Raises ChainruleError before the first run where the code depends on a size that is not declared.
+        """
+        variant = self._last or self.variant({}, frozenset())
+        return variant.module.source
+
+    def variant(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        stepped: frozenset[str],
+        given: frozenset[str] = frozenset(),
+        integers: Mapping[str, Range] | None = None,
+    ) -> Variant:
+        """The code for inputs of these shapes.
+
+        ``stepped``: inputs that change from step to step; ``given``: random inputs that are given, not drawn;
+        ``integers``: the least and greatest values of integer inputs (inside, where they are not given).
+        """
+        system = self._prepared(given)
+        sizes = self._sizes(shapes)
+        safe = _safe(system, sizes, integers)
+        exact = (stepped, given, tuple(sorted(shapes.items())), tuple(safe.values()))
+        if exact not in self._exact:
+            self._exact[exact] = self._similar_variant(system, sizes, stepped, given, safe)
+        return self._exact[exact]
+
+    def _similar_variant(
+        self,
+        system: System,
+        sizes: Mapping[str, int],
+        stepped: frozenset[str],
+        given: frozenset[str],
+        safe: Mapping[Place, bool],
+    ) -> Variant:
+        """Code that exists and serves these sizes too, else new code."""
+        similar = self._similar.setdefault((stepped, given, tuple(safe.values())), [])
+        for variant in similar:
+            if all(sizes.get(name) == variant.sizes.get(name) for name in variant.module.fixed):
+                return replace(variant, sizes=sizes)
+        module = write_module(system, self.outputs, sizes, stepped, f"np.{self.dtype.name}", safe)
+        variant = _load(module, sizes)
+        similar.append(variant)
+        return variant
+
+    def run(
+        self,
+        values: Mapping[str, ArrayLike],
+        state: dict[str, Any],
+        steps: Mapping[str, ArrayLike] | None = None,
+        seed: int = 0,
+        first_step: int = 0,
+    ) -> dict[str, Array]:
+        """See ``Program.run``."""
+        system = self._prepared(frozenset())
+        fixed = {name: self._array(name, value) for name, value in values.items() if name in system.input_by_name}
+        moving = {name: self._array(name, value) for name, value in (steps or {}).items()}
+        moving = {name: value for name, value in moving.items() if name in system.input_by_name}
+        number_of_steps = _number_of_steps(steps)
+        for name, value in state.items():
+            if name in system.input_by_name:
+                fixed[name] = self._array(name, value)
+        shapes = {name: value.shape for name, value in fixed.items()}
+        shapes.update((name, value.shape[1:]) for name, value in moving.items())
+        given = frozenset(t.name for t in system.named("random") if t.name in shapes)
+        integers = {
+            t.name: _range(moving.get(t.name, fixed.get(t.name))) for t in system.named("integer") if t.name in shapes
+        }
+        variant = self.variant(shapes, frozenset(moving), given, integers)
+        self._last = variant
+        for tensor in self._prepared(given).inputs:
+            self._complete(tensor, fixed, moving, variant)
+        for name in system.updates:
+            fixed[name] = np.array(fixed[name])
+        with np.errstate(all="ignore"):
+            results = self._loop(variant, fixed, moving, number_of_steps if steps else 1, seed, first_step, bool(steps))
+        for name in system.updates:
+            state[name] = fixed[name]
+        return results
+
+    def _loop(
+        self,
+        variant: Variant,
+        fixed: Mapping[str, Array],
+        moving: Mapping[str, Array],
+        number_of_steps: int,
+        seed: int,
+        first_step: int,
+        stacked: bool,
+    ) -> dict[str, Array]:
+        module = variant.module
+        names: dict[str, Any] = {shown: variant.sizes[axis] for shown, axis in module.sizes.items()}
+        names.update((module.variables[name], value) for name, value in fixed.items() if name in module.variables)
+        names["seed"] = seed
+        if variant.prepare is not None:
+            lasting = variant.prepare(*(names[name] for name in module.prepare_arguments))
+            names.update(zip(module.prepared, lasting, strict=True))
+        arguments = [names.get(name) for name in module.step_arguments]
+        shown: dict[str, Any] = {module.variables[name]: value for name, value in moving.items() if name in module.variables}
+        shown["number"] = range(first_step, first_step + number_of_steps)
+        changing = [(place, shown[name]) for place, name in enumerate(module.step_arguments) if name in shown]
+        outputs = [
+            np.empty((number_of_steps, *(self._size(variant, axis) for axis in self.system.tensor_axes[name])), kind)
+            for name, kind in zip(self.outputs, self._kinds(), strict=True)
+        ]
+        step = variant.step
+        for number in range(number_of_steps):
+            for place, values in changing:
+                arguments[place] = values[number]
+            for output, value in zip(outputs, step(*arguments), strict=True):
+                output[number] = value
+        return {name: output if stacked else output[0] for name, output in zip(self.outputs, outputs, strict=True)}
+
+    def _size(self, variant: Variant, axis: str) -> int:
+        sizes = variant.sizes
+        return sizes[axis] if axis in sizes else sizes[base_axis(axis)]
+
+    def _kinds(self) -> list[np.dtype[Any]]:
+        from chainrule.equations.kinds import kinds
+
+        found = kinds(self.system)
+        return [np.dtype(np.int64) if found[name] == "integer" else self.dtype for name in self.outputs]
+
+    def _array(self, name: str, value: ArrayLike) -> Array:
+        tensor = self.system.input_by_name.get(name)
+        if tensor is not None and tensor.role == "integer":
+            array = np.asarray(value)
+            if array.dtype.kind not in "iub":
+                raise ChainruleError(f"{name} must be whole numbers, not {array.dtype}")
+            return array if array.dtype == np.int64 else array.astype(np.int64)
+        return np.asarray(value, self.dtype)
+
+    def _complete(self, tensor: Input, fixed: dict[str, Array], moving: Mapping[str, Array], variant: Variant) -> None:
+        """A state that is not given has its declared start; anything else must be given."""
+        if tensor.name in fixed or tensor.name in moving or tensor.role == "random":
+            return
+        if tensor.role != "state" or tensor.value is None:
+            raise ChainruleError(f"no values given for {tensor}")
+        shape = tuple(self._size(variant, axis) for axis in tensor.axes)
+        fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
+
+    def _prepared(self, given: frozenset[str]) -> System:
+        if given not in self._ready:
+            system = prepared(self.system, self.outputs)
+            inputs = tuple(
+                replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs
+            )
+            self._ready[given] = System(system.equations, inputs, system.sizes, system.sources)
+        return self._ready[given]
+
+    def _sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, int]:
+        sizes = solve_sizes(self.system, shapes, partial=True)
+        for axis, representative in axis_classes(self.system).items():
+            if axis in sizes:
+                sizes.setdefault(representative, sizes[axis])
+        return sizes
+
+
+def _safe(system: System, sizes: Mapping[str, int], integers: Mapping[str, Range] | None) -> dict[Place, bool]:
+    """Which reads at computed positions are inside, with the data as they are."""
+    places = gathers(system)
+    if not places:
+        return {}
+    if integers is None:
+        return dict.fromkeys(places, True)
+    classes = axis_classes(system)
+
+    def size(name: str) -> int:
+        for known in (name, base_axis(name), classes.get(name, name), classes.get(base_axis(name), name)):
+            if known in sizes:
+                return sizes[known]
+        raise ChainruleError(f"the size of axis {base_axis(name)} is not known")
+
+    facts = Facts(system, size, integers)
+    return {(node, place): facts.inside(node, place) for node, place in places}
+
+
+def _range(array: Array | None) -> Range:
+    if array is None or array.size == 0:
+        return 0, 0
+    return int(array.min()), int(array.max())
+
+
+def _number_of_steps(steps: Mapping[str, ArrayLike] | None) -> int:
+    lengths = {name: len(np.asarray(value)) for name, value in (steps or {}).items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ChainruleError(f"the inputs of steps are for different numbers of steps: {listed}")
+    return next(iter(lengths.values()), 1)
+
+
+def _load(module: Module, sizes: Mapping[str, int]) -> Variant:
+    """The functions, with their source where tracebacks and debuggers find it."""
+    file = f"<chainrule numpy {next(_numbers)}>"
+    namespace: dict[str, Any] = {"np": np, "random_values": random_values}
+    namespace.update((name, getattr(helpers, name)) for name in HELPERS if hasattr(helpers, name))
+    linecache.cache[file] = (len(module.source), None, module.source.splitlines(keepends=True), file)
+    exec(builtin_compile(module.source, file), namespace)
+    return Variant(module, sizes, namespace.get("prepare"), namespace["step"])
+
+
+@lru_cache(maxsize=256)
+def builtin_compile(source: str, file: str) -> Any:
+    """Python's own compile, whose name this module gives to something else."""
+    import builtins
+
+    return builtins.compile(source, file, "exec")
