@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Self
@@ -136,9 +135,6 @@ def check_instance(owner: str, name: str, value: object, kind: type[Definition])
     """Raise ChainruleError, listing the catalogue, unless ``value`` is a definition of this family."""
     if not isinstance(value, kind):
         known = ", ".join(kind.catalogue)
-        raise ChainruleError(f"{owner}: {name} must be one of the {kind.__name__.lower()}s ({known}), not {value!r}")
-
-
-def one_of(families: Iterable[type[Definition]]) -> dict[str, type[Any]]:
-    """The catalogues of several families as one."""
-    return {name: made for family in families for name, made in family.catalogue.items()}
+        word = kind.__name__.lower()
+        plural = word + ("es" if word.endswith("s") else "s")
+        raise ChainruleError(f"{owner}: {name} must be one of the {plural} ({known}), not {value!r}")

@@ -22,7 +22,7 @@ class Zeros(Initializer):
     """Every value is 0: for biases."""
 
     source = "by definition"
-    equations = "θ[...,j] = 0"
+    equations = "θ[...,j] = 0.0"
 
 
 @dataclass(frozen=True, repr=False)

@@ -109,7 +109,7 @@ class PerExample(Regularizer):
     def system(self) -> System:
         made = self.penalty.system
         whole = Equation("R", (), Apply("/", (made.by_name["R"].expression, Number("n"))))
-        return System((*(e for e in made.equations if e.name != "R"), whole), made.inputs, made.sizes)
+        return System((*(e for e in made.equations if e.name != "R"), whole), made.inputs, (*made.sizes, ("n", None)))
 
     @property
     def scalars(self) -> dict[str, float]:

@@ -190,7 +190,7 @@ def gather(system: System, inputs: Sequence[Input]) -> System:
     return System(
         (*reads, *system.equations),
         (*whole, Input("rows", ("b",), "integer"), *kept),
-        (*system.sizes, (ROWS, None)),
+        (*(size for size in system.sizes if size[0] != ROWS), (ROWS, None)),
     )
 
 

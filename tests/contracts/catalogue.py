@@ -1,0 +1,99 @@
+"""One example of every item of every catalogue, for the contract tests to run over."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.calculus.reverse import derive
+from chainrule.definition import Definition
+from chainrule.equations.evaluate import evaluate
+from chainrule.equations.node import Apply, Equation, Reduce, access
+from chainrule.equations.system import Input, System
+from chainrule.initializers import HeNormal, Initializer
+from chainrule.layers import Branch, Custom, Dense, Equations, Layer, Linear, Network, Residual, Sum, Tanh
+from chainrule.losses import ClassWeighted, CrossEntropy, Loss, SampleWeighted, SquaredError
+from chainrule.optimizers import Clipping, CosineDecay, Optimizer, Schedule, WarmUp
+from chainrule.regularizers import L2, PerExample, Regularizer
+
+FAMILIES: tuple[type[Definition], ...] = (Layer, Loss, Optimizer, Schedule, Clipping, Initializer, Regularizer)
+
+
+def squared(axes: tuple[str, ...]) -> str:
+    """A function that makes a layer."""
+    return f"a[{','.join(axes)}] = x[{','.join(axes)}]^2"
+
+
+# Items that cannot be made without arguments.
+EXAMPLES: dict[str, Definition] = {
+    "Linear": Linear(3),
+    "Dense": Dense(3, weights=HeNormal()),
+    "Equations": Equations("axis j = 3\nparameter V[i,j]\ndata x[b,i]\na[b,j] = sum[i](x[b,i]*V[i,j])^2"),
+    "Custom": Custom(squared),
+    "Network": Network(Dense(5), Tanh(), Dense(2)),
+    "Residual": Residual(Dense(4), Tanh()),
+    "Sum": Sum(Dense(3), Network(Dense(3), Tanh())),
+    "Branch": Branch(Dense(3), Network(Dense(2), Tanh()), Dense(4)),
+    "SampleWeighted": SampleWeighted(SquaredError()),
+    "ClassWeighted": ClassWeighted(CrossEntropy(), (0.5, 1.0, 2.0)),
+    "WarmUp": WarmUp(CosineDecay(0.1, 0.01), 8),
+    "PerExample": PerExample(L2(5.0)),
+}
+
+
+def items(family: type[Definition]) -> list[Any]:
+    """An example of each item of the family that the package itself defines."""
+    classes = [made for made in family.catalogue.values() if made.__module__.startswith("chainrule.")]
+    return [EXAMPLES[made.__name__] if made.__name__ in EXAMPLES else made() for made in classes]
+
+
+def names(family: type[Definition]) -> list[str]:
+    return [type(item).__name__ for item in items(family)]
+
+
+def exported() -> dict[str, Any]:
+    """Every public name of the vocabulary."""
+    found: dict[str, Any] = {"squared": squared}
+    for module in ("layers", "losses", "optimizers", "initializers", "regularizers"):
+        loaded = importlib.import_module(f"chainrule.{module}")
+        found.update((name, value) for name, value in vars(loaded).items() if inspect.isclass(value))
+    return found
+
+
+def with_cost(system: System, output: str) -> System:
+    """The system with a scalar ``C`` that weighs every element of a tensor differently."""
+    axes = system.tensor_axes[output]
+    weighed = Reduce("sum", axes, Apply("*", (access("weigh", axes), access(output, axes))))
+    return system.extended([Equation("C", (), weighed)], [Input("weigh", axes, "data")])
+
+
+def finite_differences(
+    system: System, values: dict[str, Any], cost: str, name: str, step: float = 1e-6
+) -> NDArray[np.float64]:
+    """Central differences of the cost with respect to every element of one input."""
+    found = np.zeros_like(np.asarray(values[name], dtype=np.float64))
+    for place in np.ndindex(found.shape):
+        high, low = (np.array(values[name], dtype=np.float64) for _ in range(2))
+        high[place] += step
+        low[place] -= step
+        difference = evaluate(system, {**values, name: high})[cost] - evaluate(system, {**values, name: low})[cost]
+        found[place] = difference / (2 * step)
+    return found
+
+
+def check_gradients(system: System, values: dict[str, Any], cost: str, wrt: list[str], tolerance: float = 1e-6) -> None:
+    """Derived gradients equal finite differences, in float64."""
+    log = derive(system, cost, wrt)
+    derived = evaluate(log.system, values)
+    for name in wrt:
+        expected = finite_differences(system, values, cost, name)
+        error = np.abs(derived[log.gradients[name]] - expected).max()
+        assert error <= tolerance * max(1.0, np.abs(expected).max()), f"∂{name}: {error:.2e}"
+
+
+def normal(*shape: int, seed: int = 0) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).normal(size=shape)
