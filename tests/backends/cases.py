@@ -25,6 +25,15 @@ CASES: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
         """,
         {"s": (4, 5), "t": (4,)},
     ),
+    "side_by_side": (
+        """
+        axis k = size(i) + size(j)
+        data u[b,i], v[b,j], w[b,k]
+        a[b,k] = u[b,k] + v[b,k - size(i)]
+        C = sum[b,k](a[b,k]*w[b,k])
+        """,
+        {"u": (2, 3), "v": (2, 4), "w": (2, 7)},
+    ),
     "convolution": (
         """
         axis p = (size(h) - size(u))//2 + 1, q = (size(w) - size(v) + 2)//1 + 1

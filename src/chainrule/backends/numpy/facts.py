@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
 from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, plain_axis
+from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
 from chainrule.equations.walk import subexpressions, tensors
 
@@ -100,8 +101,11 @@ class Facts:
     def inside(self, node: Access, place: int) -> bool:
         """Whether an index of a read is never outside its dimension."""
         index = node.indices[place]
-        if plain_axis(index) is not None:
-            return True
+        plain, declared = plain_axis(index), self.system.tensor_axes[node.tensor][place]
+        if plain is not None:
+            classes = axis_classes(self.system)
+            if classes.get(plain) == classes.get(declared):
+                return True
         if (node, place) in self.safe:
             return self.safe[node, place]
         found = self.range(index)

@@ -59,7 +59,8 @@ def _places(w: Writer, node: Access, stored: Stored) -> list[_Place]:
         offset = stored.offsets.get(name)
         plain = plain_axis(index)
         if plain is not None and plain not in w.loop:
-            places.append(_Place(index, name, dimension, str(offset or 0), ((1, plain),), not offset))
+            inside = not offset and (w.extents.same(plain, name) or w.facts.inside(node, position))
+            places.append(_Place(index, name, dimension, str(offset or 0), ((1, plain),), inside))
             continue
         runs, start = _affine(w, index, offset or 0)
         inside = offset is not None or w.facts.inside(node, position)
