@@ -18,7 +18,27 @@ _PUBLIC = {
     "chainrule.equations.evaluate": ("evaluate",),
     "chainrule.notation.derivation": ("derive", "Derivation"),
     "chainrule.calculus.second": ("hessian_vector_product", "jacobian_vector_product", "gauss_newton_product"),
-}
+    "chainrule.layers": (
+        "Identity", "Sigmoid", "HardSigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU",
+        "TanhGELU", "SiLU", "Mish", "Softplus", "Softsign", "Softmax", "LogSoftmax", "Linear", "Dense", "Dropout",
+        "DropoutPrediction", "Equations", "Custom", "Network", "Residual", "Sum", "Branch",
+    ),
+    "chainrule.losses": (
+        "SampleWeighted", "ClassWeighted", "CrossEntropy", "SmoothedCrossEntropy", "SoftCrossEntropy",
+        "BinaryCrossEntropy", "Hinge", "MulticlassHinge", "Poisson", "Gaussian", "Laplace", "QuadraticCost",
+        "SquaredError", "AbsoluteError", "Huber", "Quantile",
+    ),
+    "chainrule.optimizers": (
+        "ConstantRate", "StepDecay", "ExponentialDecay", "CosineDecay", "OneCycle", "WarmUp", "Adagrad", "RMSprop",
+        "Adam", "AdamW", "AMSGrad", "NAdam", "Lion", "GradientDescent", "SGD", "Momentum", "Nesterov", "ClipValue",
+        "ClipNorm", "ClipGlobalNorm",
+    ),
+    "chainrule.initializers": (
+        "Zeros", "Constant", "Normal", "Uniform", "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal",
+        "LeCunUniform", "LeCunNormal", "Orthogonal",
+    ),
+    "chainrule.regularizers": ("L2", "L1", "ElasticNet", "PerExample"),
+}  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 
 __all__ = ["__version__", *_MODULE_OF]

@@ -1,0 +1,86 @@
+"""Every item in a training step, three steps on the NumPy backend, equal to the reference evaluator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.contracts.catalogue import items, normal
+
+from chainrule.backends import compile
+from chainrule.definition import Definition
+from chainrule.equations.evaluate import evaluate
+from chainrule.initializers import Initializer, Orthogonal
+from chainrule.layers import Dense, Layer, Network, Tanh, initialization
+from chainrule.losses import CrossEntropy, Loss
+from chainrule.optimizers import SGD, Clipping, Optimizer
+from chainrule.regularizers import Regularizer
+from chainrule.training.step import TrainingStep, assemble
+
+ROWS, FEATURES, CLASSES = 9, 4, 3
+FAMILIES = (Layer, Loss, Optimizer, Clipping, Regularizer, Initializer)
+
+
+def step_with(item: Definition) -> TrainingStep:
+    """A small network in training in which the item has its part."""
+    loss = item if isinstance(item, Loss) else CrossEntropy()
+    first = item if isinstance(item, Layer) else Tanh()
+    if isinstance(item, Initializer):
+        first = Dense(5, weights=item)
+    return assemble(
+        Network(first, Dense(loss.units(CLASSES))),
+        loss,
+        item if isinstance(item, Optimizer) else SGD(0.1),
+        {"i": FEATURES},
+        regularizers=[item] if isinstance(item, Regularizer) else [],
+        clipping=item if isinstance(item, Clipping) else None,
+    )
+
+
+def data_for(step: TrainingStep) -> dict[str, Any]:
+    inputs = step.system.input_by_name
+    values: dict[str, Any] = {"X": normal(ROWS, FEATURES)}
+    if "T" in inputs:
+        values["T"] = np.arange(ROWS) % CLASSES
+    if "Y" in inputs:
+        values["Y"] = np.random.default_rng(0).dirichlet(np.ones(CLASSES), ROWS)
+    if "Ω" in inputs:
+        values["Ω"] = np.linspace(0.5, 2, ROWS)
+    return values | {name: np.array(value) for name, value in step.constants.items()}
+
+
+@pytest.mark.parametrize(
+    "item", [item for family in FAMILIES for item in items(family)], ids=lambda item: type(item).__name__
+)
+def test_training(item: Definition) -> None:
+    step = step_with(item)
+    data = data_for(step)
+    names = [tensor.name for tensor in step.parameters]
+    first = compile(step.initialization, names, "float64").run({}, {}, seed=1)
+    start = evaluate(step.initialization, {}, seed=1)
+    for name in names:
+        np.testing.assert_allclose(first[name], start[name], atol=1e-9)
+    state = {name: np.array(first[name], dtype=np.float64) for name in names}
+    expected: dict[str, Any] = dict(state)
+    rows, costs = np.array([[3, 1, 8, 0, 7], [2, 2, 5, 6, 4], [8, 0, 1, 2, 3]]), []
+    for n, chosen in enumerate(rows):
+        found = evaluate(step.system, {**data, **expected, "rows": chosen, "η": 0.1}, seed=5, step=n)
+        expected |= {name: found[following] for name, following in step.system.updates.items()}
+        costs.append([found[step.cost], found[step.gradient_norm]])
+    for tensor in step.states:
+        state[tensor.name] = np.full(expected[tensor.name].shape, tensor.value, dtype=np.float64)
+    program = compile(step.system, [step.cost, step.gradient_norm], "float64")
+    run = program.run(data, state, steps={"rows": rows, "η": np.full(3, 0.1)}, seed=5)
+    np.testing.assert_allclose(np.stack([run[step.cost], run[step.gradient_norm]], axis=1), costs, rtol=1e-9)
+    for name, value in expected.items():
+        np.testing.assert_allclose(state[name], value, rtol=1e-8, atol=1e-10, err_msg=name)
+
+
+@pytest.mark.parametrize(("fan_in", "fan_out"), [(784, 30), (30, 784), (512, 512)])
+def test_orthogonal_at_size(fan_in: int, fan_out: int) -> None:
+    made = Network(Dense(fan_out, weights=Orthogonal())).composed({"i": fan_in})
+    program = compile(initialization(made.system, made.initializers), ["dense1.W"], "float32")
+    values = program.run({}, {}, seed=2)["dense1.W"].astype(np.float64)
+    small = values.T @ values if fan_out <= fan_in else values @ values.T
+    assert np.abs(small - np.eye(len(small))).max() < 1e-6
