@@ -11,14 +11,16 @@ the examples.  A layer is an equation that sums a parameter times something, plu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
+from chainrule.calculus.algebra import tidy
 from chainrule.calculus.derivation import Log
-from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.node import Access, Apply, Equation, Expression, Reduce, plain_axis
 from chainrule.equations.walk import rebuild, subexpressions, substitute, tensors
+
+A_LINE = 60  # nodes
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,8 @@ def _layer(log: Log, equation: Equation, learnt: set[str]) -> Layer | None:
     bias = others[0] if others else None
     if not weights or not (bias is None or (isinstance(bias, Access) and bias.tensor in learnt)):
         return None
-    # Where the first layer's input is asked for as well, the parameter is the one without the axes of the sum's rows.
-    weight = (
-        weights[-1]
-        if len(weights) == 1
-        else max(weights, key=lambda read: log.forward.input_by_name[read.tensor].role == "parameter")
-    )
+    # Where the derivative with respect to the layer's input is asked for as well, the declared parameter is the weight.
+    weight = max(reversed(weights), key=lambda read: log.forward.input_by_name[read.tensor].role == "parameter")
     read = pair[0] if pair[1] is weight else pair[1]
     return Layer(equation, weight, read, bias, _activation(log, equation))
 
@@ -121,16 +119,19 @@ def _activation(log: Log, sums: Equation) -> Equation | None:
 
 
 def backpropagation(log: Log) -> Backpropagation | None:
-    """The equations of backpropagation, or None where the derivation has no dense layers."""
+    """The equations of backpropagation; None where layers are connected in ways that these do not describe."""
     found = [layer for layer in layers(log) if layer.dense]
     derived = {equation.name: equation for equation in log.equations}
-    deltas = {log.adjoints[layer.sums.name] for layer in found}
+    deltas = {log.adjoints[layer.sums.name]: layer for layer in found}
     errors: list[Error] = []
     biases: list[tuple[Layer, Equation]] = []
     weights: list[tuple[Layer, Equation]] = []
     for layer in reversed(found):
         delta = log.adjoints[layer.sums.name]
-        errors.append(_error(log, layer, derived, deltas - {delta}))
+        error = _error(log, layer, derived, deltas.keys() - {delta})
+        if not error.first and not _from_next_layer(error, deltas):
+            return None
+        errors.append(error)
         if layer.bias is not None and layer.bias.tensor in log.adjoints:
             equation = derived[log.adjoints[layer.bias.tensor]]
             if any(_is_bias(term, delta) for term in _terms(equation.expression)):
@@ -142,7 +143,18 @@ def backpropagation(log: Log) -> Backpropagation | None:
     return Backpropagation(tuple(errors), tuple(biases), tuple(weights)) if errors and weights else None
 
 
-def _error(log: Log, layer: Layer, derived: dict[str, Equation], deltas: set[str]) -> Error:
+def _from_next_layer(error: Error, deltas: Mapping[str, Layer]) -> bool:
+    """Whether the error arrives as Σ δ W of layers that read this one's output."""
+    equation = error.arriving or error.equation
+    for term in _terms(equation.expression):
+        body: Any = term.body if isinstance(term, Reduce) else None
+        read = {part.tensor for part in body.arguments if isinstance(part, Access)} if _is(body, "*") else set()
+        if any(read == {delta, layer.weight.tensor} for delta, layer in deltas.items()):
+            return True
+    return False
+
+
+def _error(log: Log, layer: Layer, derived: dict[str, Equation], deltas: Set[str]) -> Error:
     equation = derived[log.adjoints[layer.sums.name]]
     output = layer.activation.name if layer.activation is not None else None
     arriving = derived.get(log.adjoints.get(output or "", ""))
@@ -154,11 +166,23 @@ def _error(log: Log, layer: Layer, derived: dict[str, Equation], deltas: set[str
         if len(others) == len(factors) - 1 and not any(set(tensors(f)) & set(log.adjoints.values()) for f in others):
             slope = others[0] if len(others) == 1 else Apply("*", others) if others else None
     whole = inserted(equation, arriving) if arriving is not None else equation
-    first = not _upstream(whole, derived, deltas) & deltas
+    upstream = _upstream(whole, derived, deltas)
+    first = not upstream & deltas
+    if first:
+        whole = _in_full(whole, [derived[name] for name in derived if name in upstream])
     return Error(layer, equation, first, slope, arriving, whole)
 
 
-def _upstream(equation: Equation, derived: dict[str, Equation], stops: set[str]) -> set[str]:
+def _in_full(equation: Equation, definitions: list[Equation]) -> Equation:
+    """The equation without derivatives on its right, where that is no longer than a line."""
+    whole = equation
+    for definition in reversed(definitions):
+        whole = inserted(whole, definition)
+    whole = Equation(whole.name, whole.axes, tidy(whole.expression))
+    return whole if sum(1 for _ in subexpressions(whole)) <= A_LINE else equation
+
+
+def _upstream(equation: Equation, derived: dict[str, Equation], stops: Set[str]) -> set[str]:
     """The derivatives that an equation reads, through others, up to those in ``stops``."""
     found: set[str] = set()
     waiting = list(tensors(equation))
@@ -182,11 +206,6 @@ def inserted(equation: Equation, definition: Equation) -> Equation:
         return rebuild(node, visit)
 
     return Equation(equation.name, equation.axes, visit(equation.expression))
-
-
-def activation_name(layer: Layer) -> str | None:
-    """The LaTeX name of the activation's function: σ, tanh, ReLU."""
-    return FUNCTIONS[layer.function].latex if layer.function else None
 
 
 def _terms(node: Any) -> Iterator[Any]:

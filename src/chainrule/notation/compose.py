@@ -10,12 +10,15 @@ from chainrule.notation.layout import (
     BIG,
     EQUALS,
     PRODUCT,
+    SUM,
     Big,
     Box,
+    Cases,
     Fence,
     Fraction,
     Script,
     Symbol,
+    applied,
     fenced,
     inside,
     minus,
@@ -23,6 +26,7 @@ from chainrule.notation.layout import (
     plus,
     power,
     row,
+    tightness,
     times,
     word,
 )
@@ -85,8 +89,7 @@ def _reduce(node: Reduce, names: Names) -> Box:
         below = _with_commas([names.axis(axis) for axis in node.axes])
     body = compose(node.body, names)
     if node.operation == "logsumexp":
-        exponential = fill(FUNCTIONS["exp"].latex, [body])
-        return row(Symbol("log", "name"), Big(_BIG["sum"], below), exponential)
+        return row(Symbol("log", "name"), Big(_BIG["sum"], below), exponential(body))
     operator = _BIG.get(node.operation) or Symbol(node.operation, "name")
     return row(Big(operator, below), fenced(body, BIG))
 
@@ -111,9 +114,18 @@ def _apply(node: Apply, names: Names) -> Box:
             return power(*arguments)
         case "/":
             return quotient(*arguments)
+        case "exp":
+            return exponential(arguments[0])
         case "where":
             arguments[0] = row(word("if"), Symbol(" ", "space"), _condition(node.arguments[0], arguments[0]))
     return fill(FUNCTIONS[node.function].latex, arguments)
+
+
+def exponential(argument: Box) -> Box:
+    """A power of e, or, where the exponent would be long or high, exp(…)."""
+    if tightness(argument) <= SUM or any(isinstance(part, Big | Fraction | Cases) for part in inside(argument)):
+        return applied(Symbol("exp", "name"), argument)
+    return fill(FUNCTIONS["exp"].latex, [argument])
 
 
 def quotient(above: Box, below: Box) -> Box:

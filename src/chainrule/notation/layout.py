@@ -236,6 +236,12 @@ def _starts_with_number(box: Box) -> bool:
 
 
 def power(base: Box, exponent: Box) -> Box:
+    """tanh²(x) for a power of a function that has a name, as is the custom."""
+    if isinstance(base, Row) and len(base.parts) == 2:
+        function, argument = base.parts
+        named = isinstance(function, Symbol) and function.kind == "name"
+        if named and isinstance(argument, Fence) and not _negative_number(exponent):
+            return row(Script(function, None, exponent), argument)
     if isinstance(base, Script) and base.above is None:
         return Script(base.base, base.below, exponent)
     return Script(fenced(base, ATOM), None, exponent)

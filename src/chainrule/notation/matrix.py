@@ -7,7 +7,7 @@ A scalar added to a matrix is added to each of its elements; functions of a matr
     form ::= Whole          a tensor, perhaps transposed
            | Scalar         an expression without axes
            | Ones           the column of ones           | Identity | Diagonal   a column on the diagonal
-           | Product        matrix product               | Hadamard   element by element
+           | Product        matrix product               | Hadamard   element by element      | Transposed
            | Scaled         a scalar times a form        | Sum | Negative
            | Mapped         a function of each element   | Norm       the sum of the squares of all elements
            | SumOver        the sum of forms over an axis that each of them holds fixed
@@ -18,7 +18,7 @@ A scalar added to a matrix is added to each of its elements; functions of a matr
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
@@ -29,11 +29,10 @@ from chainrule.equations.walk import free_axes, rebuild, subexpressions
 
 @dataclass(frozen=True)
 class Whole:
-    """A tensor at ``fixed`` positions of some axes; the axes left are its rows and columns."""
+    """A tensor, some of its axes held at a position; the others (None in ``indices``) are its rows and columns."""
 
     tensor: str
-    indices: tuple[Expression, ...]
-    axes: tuple[str, ...]  # those that are left, in the tensor's order
+    indices: tuple[Expression | None, ...]
     transposed: bool = False
 
 
@@ -56,6 +55,13 @@ class Identity:
 @dataclass(frozen=True)
 class Diagonal:
     column: Form
+
+
+@dataclass(frozen=True)
+class Transposed:
+    """The transpose of a form that is no single tensor."""
+
+    form: Form
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,20 @@ class SumOver:
 
 
 Form = (
-    Whole | Scalar | Ones | Identity | Diagonal | Product | Hadamard | Scaled | Sum | Negative | Mapped | Norm | SumOver
+    Whole
+    | Scalar
+    | Ones
+    | Identity
+    | Diagonal
+    | Transposed
+    | Product
+    | Hadamard
+    | Scaled
+    | Sum
+    | Negative
+    | Mapped
+    | Norm
+    | SumOver
 )
 
 
@@ -153,20 +172,18 @@ def _all_axes_as_one(equation: Equation) -> Equation | None:
 
 def transpose(form: Form) -> Form:
     match form:
-        case Whole(_, _, axes):
-            return replace(form, transposed=not form.transposed) if axes else form
+        case Whole(_, indices):
+            return replace(form, transposed=not form.transposed) if None in indices else form
         case Ones():
             return replace(form, transposed=not form.transposed)
         case Scalar() | Identity() | Diagonal() | Norm():
             return form
+        case Transposed(inner):
+            return inner
         case Product(factors):
             return Product(tuple(transpose(factor) for factor in reversed(factors)))
-        case Hadamard(factors):
-            return Hadamard(tuple(map(transpose, factors)))
-        case Sum(terms):
-            return Sum(tuple(map(transpose, terms)))
-        case Mapped(function, arguments):
-            return Mapped(function, tuple(map(transpose, arguments)))
+        case Hadamard() | Sum() | Mapped():
+            return Transposed(form)
         case Scaled(scalar, inner):
             return Scaled(scalar, transpose(inner))
         case Negative(inner):
@@ -189,8 +206,11 @@ class _Recogniser:
         depends = self.depends(node)
         if not depends <= {rows, columns}:
             return None
-        if not depends and not any(isinstance(part, (Reduce, Index)) for part in _outside_reads(node)):
-            return Scalar(node)
+        if not depends and not any(isinstance(part, Reduce) for part in subexpressions(node)):
+            return Scalar(node) if _without_positions(node) else None
+        if isinstance(node, Apply) and node.function == "neg":
+            inner = self.form(node.arguments[0], rows, columns)
+            return inner and Negative(inner)
         if columns is not None and columns not in depends and rows in depends:
             return self.product(self.form(node, rows, None), Ones(columns, transposed=True))
         if rows is not None and rows not in depends and columns in depends:
@@ -204,21 +224,12 @@ class _Recogniser:
             case Apply("+", arguments):
                 terms = [self.form(argument, rows, columns) for argument in arguments]
                 return _made(Sum, terms)
-            case Apply("neg", (argument,)):
-                inner = self.form(argument, rows, columns)
-                return inner and Negative(inner)
             case Apply("*", arguments):
                 return self.times(arguments, rows, columns)
             case Apply("/", (above, below)):
-                if self.depends(below) != depends or not self.depends(above):
-                    if above is Number(1):
-                        return _made(
-                            lambda forms: Mapped("/", (Scalar(above), *forms)), [self.form(below, rows, columns)]
-                        )
+                if above is not Number(1) and (self.depends(below) != depends or not self.depends(above)):
                     return self.times((above, Apply("/", (Number(1), below))), rows, columns)
-                return _made(
-                    lambda forms: Mapped("/", forms), [self.form(part, rows, columns) for part in (above, below)]
-                )
+                return self.mapped("/", (above, below), rows, columns)
             case Apply("=", (left, right)) if {plain_axis(left), plain_axis(right)} == {rows, columns} - {None}:
                 return Identity(rows or "")
             case Apply(function, arguments) if _elementwise(function):
@@ -230,22 +241,34 @@ class _Recogniser:
         return _made(lambda found: Mapped(function, found), forms)
 
     def product(self, *factors: Form | None) -> Form | None:
-        return _made(Product, factors)
+        """The product, with what is a scalar in front of one of the factors in front of all."""
+        scalars: list[Any] = []
+        bare: list[Form | None] = []
+        for factor in factors:
+            while isinstance(factor, Scaled | Negative):
+                scalars.append(factor.scalar if isinstance(factor, Scaled) else Number(-1))
+                factor = factor.form
+            bare.append(factor)
+        return _scaled(scalars, _made(Product, bare))
 
     def read(self, node: Access, rows: str | None, columns: str | None) -> Form | None:
-        held = [index for index in node.indices if not self.depends(index)]
         left = [plain_axis(index) for index in node.indices if self.depends(index)]
         wanted = [axis for axis in (rows, columns) if axis is not None]
-        if sorted(map(str, left)) != sorted(wanted) or any(isinstance(part, Reduce) for part in held):
+        if sorted(map(str, left)) != sorted(wanted):
             return None
-        return Whole(node.tensor, tuple(held), tuple(map(str, left)), left != wanted)
+        held = tuple(None if self.depends(index) else index for index in node.indices)
+        if len(held) == 2 and any(index is not None and not free_axes(index) for index in held):
+            return None  # W₀ would not say whether it is a row or a column
+        return Whole(node.tensor, held, left != wanted)
 
     def times(self, factors: Iterable[Any], rows: str | None, columns: str | None) -> Form | None:
         """A product: scalars in front, rows scaled from the left, columns from the right, the rest by element."""
         groups = self.grouped(factors)
         scalars, sums = _numbers(groups.pop(frozenset(), []))
+        if not all(map(_without_positions, scalars)) or (sums and rows is not None):
+            return None
         forms = [self.form(part, None, None) for part in sums]
-        by_row = groups.pop(frozenset({rows}), []) if columns is not None else []
+        by_row = groups.pop(frozenset({str(rows)}), []) if columns is not None else []
         by_column = groups.pop(frozenset({columns}), []) if columns is not None else []
         for rest in groups.values():
             forms.append(self.hadamard(rest, rows, columns))
@@ -272,7 +295,8 @@ class _Recogniser:
         """Σ over ``axes``: a chain of matrices from ``rows`` to ``columns``, or a sum of such chains."""
         groups = self.grouped((body,))
         scalars, sums = _numbers(groups.pop(frozenset(), []))
-        found = None if sums else _scaled(scalars, self.chain(groups, axes, rows, columns))
+        plain = not sums and all(map(_without_positions, scalars))
+        found = _scaled(scalars, self.chain(groups, axes, rows, columns)) if plain else None
         if found is not None:
             return found
         for axis in axes:
@@ -314,7 +338,7 @@ class _Recogniser:
         while (edge := next((edge for edge in waiting if here in edge), None)) is not None:
             waiting.remove(edge)
             (there,) = edge - {here}
-            factors.append(self.hadamard(groups[edge], here, there))
+            factors.append(self.between(groups[edge], here, there))
             here = there
             column = self.column(groups, here)
             ends = columns is None and not any(here in edge for edge in waiting)
@@ -330,9 +354,30 @@ class _Recogniser:
             return None
         return factors[0] if len(factors) == 1 else _made(Product, factors)
 
+    def between(self, factors: list[Any], rows: str, columns: str) -> Form | None:
+        """The matrix between two axes, or the transpose of the one the other way where that is plainer."""
+        form = self.hadamard(factors, rows, columns)
+        other = None if form is None else self.hadamard(factors, columns, rows)
+        if other is None or isinstance(form, Whole) or _transposes(other) >= _transposes(form):
+            return form
+        return Transposed(other)
+
     def column(self, groups: dict[frozenset[str], list[Any]], axis: str) -> Form | None:
         factors = groups.get(frozenset({axis}))
         return self.hadamard(factors, axis, None) if factors else None
+
+
+def _transposes(form: Any) -> int:
+    """How many tensors stand transposed in a form."""
+    if isinstance(form, Whole | Ones):
+        return form.transposed
+    parts = (getattr(form, field.name) for field in fields(form))
+    return sum(
+        _transposes(part)
+        for value in parts
+        for part in (value if isinstance(value, tuple) else (value,))
+        if isinstance(part, Form)
+    )
 
 
 def _made(kind: Any, forms: Iterable[Form | None]) -> Form | None:
@@ -398,12 +443,10 @@ def _square_root(factors: list[Any]) -> Any:
     return None
 
 
-def _outside_reads(node: Any) -> Iterable[Any]:
-    """The parts of an expression that are not within the position of a read."""
-    yield node
-    if not isinstance(node, Access):
-        for child in getattr(node, "arguments", ()) or ((node.body,) if isinstance(node, Reduce) else ()):
-            yield from _outside_reads(child)
+def _without_positions(scalar: Any) -> bool:
+    """Whether a scalar is one number for all positions: an element at a fixed position is no part of a matrix form."""
+    parts = list(subexpressions(scalar))
+    return not any(isinstance(part, Index) or (isinstance(part, Access) and part.indices) for part in parts)
 
 
 def _elementwise(function: str) -> bool:

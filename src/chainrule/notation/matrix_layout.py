@@ -39,6 +39,7 @@ from chainrule.notation.matrix import (
     Scaled,
     Sum,
     SumOver,
+    Transposed,
     Whole,
 )
 from chainrule.notation.names import Names
@@ -56,8 +57,8 @@ def matrix_box(equation: MatrixEquation, names: Names) -> Box:
 def form_box(form: Form, names: Names) -> Box:
     """The boxes of a matrix form."""
     match form:
-        case Whole(tensor, indices, _, transposed):
-            held = [compose(index, names) for index in indices]
+        case Whole(tensor, indices, transposed):
+            held = [compose(index, names) for index in indices if index is not None]
             return names.tensor(tensor, held, TRANSPOSED if transposed else None)
         case Scalar(expression):
             return compose(expression, names)
@@ -67,6 +68,8 @@ def form_box(form: Form, names: Names) -> Box:
             return Symbol("I")
         case Diagonal(column):
             return row(Symbol("diag", "name"), Fence("(", form_box(column, names), ")"))
+        case Transposed(inner):
+            return Script(parenthesised(form_box(inner, names)), None, TRANSPOSED)
         case Product(factors):
             return times([_factor(factor, names) for factor in factors])
         case Hadamard(factors):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from chainrule.equations.system import System
@@ -40,7 +40,8 @@ class Names:
     """How every name of a system is written.
 
     ``cost``: the quantity whose derivatives the ``adjoints`` (name of a derivative → tensor) are.  ``deltas``: the
-    tensors whose derivative is written δ.  ``shown``: names that stand for a box of their own.
+    tensors whose derivative is written δ.  ``shown``: names that stand for a box of their own.  ``activations``: what
+    is numbered as another tensor is: the activation of a layer as what the layer sums up.
     """
 
     system: System
@@ -48,15 +49,20 @@ class Names:
     adjoints: Mapping[str, str] = field(default_factory=dict)
     deltas: frozenset[str] = frozenset()
     shown: Mapping[str, Box] = field(default_factory=dict)
+    activations: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def labels(self) -> Mapping[str, Label]:
         """The label of every tensor, no two alike."""
         axes = self.system.tensor_axes
         labels = {name: _label(name, bool(axes[name])) for name in axes if not self._adjoint_of(name)}
+        for name, other in self.activations.items():
+            if "." in name and labels[other].layer.isdigit():
+                labels[name] = replace(labels[name], layer=labels[other].layer)
         twice = {label for label, count in Counter(labels.values()).items() if count > 1}
         for name, label in labels.items():
-            if label in twice and "." in name:
+            of = self.activations.get(name, name)
+            if "." in name and (label in twice or labels[of].layer != label.layer):
                 labels[name] = _scoped_label(name)
         return labels
 

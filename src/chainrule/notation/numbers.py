@@ -199,9 +199,7 @@ class _Numbers:
             case Number(value):
                 return value
             case Apply(function, arguments):
-                return _applied(
-                    function, (lambda argument=argument: self.value(argument, at) for argument in arguments)
-                )
+                return _applied(function, (partial(self.value, argument, at) for argument in arguments))
         raise TypeError(node)
 
 

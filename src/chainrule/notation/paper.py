@@ -42,7 +42,7 @@ _PREAMBLE = rf"""\documentclass[10pt,a4paper]{{article}}
 
 def paper(document: Document) -> str:
     """The document as a complete LaTeX file."""
-    title = rf"{{\LARGE\bfseries\boldmath {_words(document.title)}\par}}"
+    title = rf"{{\LARGE\bfseries\boldmath\raggedright {_words(document.title)}\par}}"
     return f"{_PREAMBLE}\\begin{{document}}\n{title}\n{_inside(document)}\n\\end{{document}}\n"
 
 
@@ -85,7 +85,7 @@ _LEGEND = r"@{}l@{\hspace{1.5em}}>{\raggedright\arraybackslash\color{soft}}p{0.7
 
 
 def _table(columns: str, rows: list[str]) -> str:
-    lines = " \\\\[8pt]\n".join(rows)
+    lines = " \\\\[4pt]\n".join(rows)
     return (
         r"\setlength{\LTleft}{0pt}\setlength{\LTright}{0pt}"
         f"\n\\begin{{longtable}}{{{columns}}}\n{lines}\n\\end{{longtable}}"
@@ -124,7 +124,7 @@ def _equation(left: Box | None, right: Box) -> Box:
 
 def _fit(box: Box, width: str) -> str:
     """A formula, made smaller where it is wider than its share of the line."""
-    return rf"\adjustbox{{max width={width}\linewidth}}{{$\displaystyle {{}}{box_latex(box)}$}}"
+    return rf"\adjustbox{{max width={width}\linewidth,margin=0pt 3pt}}{{$\displaystyle {{}}{box_latex(box)}$}}"
 
 
 def _words(words: Words) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from chainrule.calculus.derivation import Log, Step
 from chainrule.equations.functions import FUNCTIONS
-from chainrule.equations.node import Access, Apply, Equation, Number
+from chainrule.equations.node import Access, Apply, Equation, Number, plain_axis
 from chainrule.equations.parse import parse_expression
 from chainrule.equations.system import Input, System
 from chainrule.equations.walk import subexpressions, tensors
@@ -33,18 +33,18 @@ from chainrule.notation.layout import (
     EQUALS,
     PRIME,
     Box,
+    Fence,
     Row,
     Script,
     Symbol,
     applied,
-    listed,
     parenthesised,
     row,
     times,
 )
 from chainrule.notation.matrix import matrix_form
 from chainrule.notation.matrix_layout import HADAMARD, ONES, form_box
-from chainrule.notation.names import Names, axis_box
+from chainrule.notation.names import Names, axis_box, layer_box
 from chainrule.notation.template import fill
 
 _ROLES = {
@@ -56,21 +56,32 @@ _ROLES = {
 }
 # The first derivatives are shown in full; where there are many, the others are folded.
 OPEN_ALL, OPEN_FIRST = 4, 2
+MANY = 4
 
 
 def names_of(log: Log) -> Names:
     """How names are written in a derivation: δ for the derivative with respect to a layer's sums."""
-    deltas = frozenset(layer.sums.name for layer in layers(log))
-    return Names(log.system, log.cost, {adjoint: name for name, adjoint in log.adjoints.items()}, deltas)
+    found = layers(log)
+    deltas = frozenset(layer.sums.name for layer in found)
+    activations = {layer.activation.name: layer.sums.name for layer in found if layer.activation is not None}
+    adjoints = {adjoint: name for name, adjoint in log.adjoints.items()}
+    return Names(log.system, log.cost, adjoints, deltas, activations=activations)
 
 
 def story(log: Log) -> Document:
     """The derivation as a document."""
     names = names_of(log)
-    wanted = [names.tensor(name) for name in log.gradients]
-    title: Words = ("The derivatives of ", names.tensor(log.cost), " with respect to ", *_and(wanted))
+    title: Words = ("The derivatives of ", names.tensor(log.cost), " with respect to ", *_wanted(log, names))
     blocks = (*_system(log, names), *_derivation(log, names), *_result(log, names), *_reading(log, names))
     return Document(title, blocks)
+
+
+def _wanted(log: Log, names: Names) -> Words:
+    """The tensors of the title, or, where they are many, how many."""
+    if len(log.gradients) <= MANY:
+        return _and([names.tensor(name) for name in log.gradients])
+    parameters = {tensor.name for tensor in log.forward.parameters}
+    return ("all parameters",) if set(log.gradients) == parameters else (f"{len(log.gradients)} tensors",)
 
 
 def _and(boxes: list[Box]) -> Words:
@@ -100,7 +111,7 @@ def _system(log: Log, names: Names) -> Iterator[Block]:
     for role, meaning in _ROLES.items():
         inputs = [tensor for tensor in log.forward.inputs if tensor.role == role and tensor.name in used]
         if inputs:
-            rows.append(((listed([_declared(tensor, names) for tensor in inputs]),), (f"{role}: {meaning}",)))
+            rows.append(((role,), (*_and([_declared(tensor, names) for tensor in inputs]), f": {meaning}")))
     yield Legend(tuple(rows))
     yield Formulas(tuple(equation_line(equation, names) for equation in log.forward.equations))
 
@@ -262,9 +273,11 @@ def _reading(log: Log, names: Names) -> Iterator[Block]:
     numbered = [name for name, label in names.labels.items() if label.layer.isdigit()]
     if numbered:
         rows.append(((names.tensor(numbered[0]),), ("a number in parentheses above counts layers; it is no power",)))
+    rows += _scopes(names)
     if any(isinstance(part, Access) for node in nodes if isinstance(node, Access) for part in node.indices):
         rows.append((("a tensor below",), ("a gather: the position is looked up in another tensor",)))
-    rows.append((("outside",), ("a tensor read outside its range is 0",)))
+    if any(plain_axis(i) is None for node in nodes if isinstance(node, Access) for i in node.indices):
+        rows.append((("outside",), ("a tensor read outside its range is 0",)))
     if any(matrix_form(equation) for equation in log.system.equations):
         rows.append((("matrix form",), (
             "the first axis of a tensor counts rows, the second columns; a tensor with one axis is a column, ", ONES,
@@ -272,3 +285,13 @@ def _reading(log: Log, names: Names) -> Iterator[Block]:
             "element, a number is added to each element")))  # fmt: skip
     yield Heading(("How to read it",))
     yield Legend(tuple(rows))
+
+
+def _scopes(names: Names) -> Iterator[tuple[Words, Words]]:
+    """Which layers of the program a number stands for."""
+    scopes: dict[str, dict[str, None]] = {}
+    for name, label in names.labels.items():
+        if "." in name and label.layer.isdigit():
+            scopes.setdefault(label.layer, {})[name.rpartition(".")[0]] = None
+    for layer, found in scopes.items():
+        yield (layer_box(layer),), (f"above a name: of {', '.join(found)}",)

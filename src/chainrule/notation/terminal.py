@@ -80,7 +80,8 @@ def _formulas(lines: tuple[Line, ...]) -> Table:
             left, right = line.matrix
             matrix = f"{'' if left is None else box_text(left)} = {box_text(right)}"
         left_text = "" if line.left is None else box_text(line.left)
-        table.add_row(left_text, f" = {box_text(line.right)}    ", f"{matrix}   ", line.tag)
+        cells = (left_text, f" = {box_text(line.right)}    ", f"{matrix}   ", line.tag)
+        table.add_row(*map(Text, cells))  # as Text, so that brackets are not taken for markup
     return table
 
 
@@ -93,7 +94,7 @@ def _steps(lines: tuple[Line, ...]) -> Table:
         given = line.rule == "given"
         why = Text("given") if given else Text(line.rule, ACCENT).append(": ", SOFT) + _words(line.note, SOFT)
         left = "" if line.left is None else box_text(line.left)
-        table.add_row(left, Text(f" = {box_text(line.right)}  "), why, style=SOFT if given else None)
+        table.add_row(Text(left), Text(f" = {box_text(line.right)}  "), why, style=SOFT if given else None)
     table.expand = True
     return table
 
@@ -102,7 +103,8 @@ def _summary(line: Line) -> Text:
     left = "" if line.left is None else f"{box_text(line.left)} = "
     text = Text("• ", ACCENT).append(f"{left}{box_text(line.right)}", "bold")
     if line.matrix is not None and line.matrix[0] is not None:
-        text.append(f"    {box_text(line.matrix[0])} = {box_text(line.matrix[1])}", MATRIX)
+        text.append("    " if len(text) < 60 else "\n    ")
+        text.append(f"{box_text(line.matrix[0])} = {box_text(line.matrix[1])}", MATRIX)
     return text
 
 

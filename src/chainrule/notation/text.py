@@ -11,6 +11,7 @@ from chainrule.notation.layout import (
     ATOM,
     POWER,
     PRODUCT,
+    TRANSPOSED,
     Big,
     Box,
     Brace,
@@ -126,6 +127,8 @@ def _below(box: Box) -> str:
 
 
 def _above(box: Box) -> str:
+    if isinstance(box, Row) and box.parts[-1] == TRANSPOSED:
+        return "".join(map(_above, box.parts))  # a layer and a mark
     written = box_text(box).replace(" ", "")
     if all(letter in _ABOVE for letter in written):
         return "".join(_ABOVE[letter] for letter in written)
