@@ -60,7 +60,7 @@ class Regularizer(Definition):
 class L2(Regularizer):
     """λ/2 Σ θ²: weight decay."""
 
-    source = "Krogh and Hertz, A Simple Weight Decay Can Improve Generalization (1992), eq. 2"
+    source = "Krogh and Hertz, A Simple Weight Decay Can Improve Generalization (1992)"
     equations = "data θ[...], λ\nR = λ/2*sum[...](θ[...]^2)"
 
     strength: float = symbol("λ", 1e-4, low=0)

@@ -11,10 +11,11 @@ from chainrule.notation.latex import latex
 from chainrule.notation.mathml import mathml
 from chainrule.notation.text import text
 
-ALL = [item for family in FAMILIES for item in items(family) if item.equations or "system" in vars(type(item))]
+ALL = [item for family in FAMILIES for item in items(family)]
+WRITTEN = [item for item in ALL if item.equations or "system" in vars(type(item))]
 
 
-@pytest.mark.parametrize("item", ALL, ids=lambda item: type(item).__name__)
+@pytest.mark.parametrize("item", WRITTEN, ids=lambda item: type(item).__name__)
 def test_prints(item: Definition) -> None:
     for equation in item.system.equations:
         assert all(form(equation, item.system) for form in (text, latex, mathml))

@@ -139,7 +139,7 @@ class TanhGELU(Layer):
 class SiLU(Layer):
     """The input times its sigmoid, also called swish."""
 
-    source = "Elfwing, Uchibe, Doya, Sigmoid-weighted linear units (2018), eq. 7"
+    source = "Elfwing, Uchibe, Doya, Sigmoid-weighted linear units (2018), §2"
     equations = "data x[...]\na[...] = x[...]*sigmoid(x[...])"
 
 
@@ -163,7 +163,7 @@ class Softplus(Layer):
 class Softsign(Layer):
     """A sigmoid with polynomial tails."""
 
-    source = "Glorot and Bengio (2010), §2; Bergstra et al., Quadratic polynomials learn better image features (2009)"
+    source = "Bergstra, Desjardins, Lamblin, Bengio, Quadratic Polynomials Learn Better Image Features (2009)"
     equations = "data x[...]\na[...] = x[...]/(1 + abs(x[...]))"
 
 

@@ -115,7 +115,7 @@ class Residual(_Composite):
 class Sum(_Composite):
     """The sum of branches, each applied to the same input."""
 
-    source = "Szegedy et al., Inception-v4 (2017), §3.1"
+    source = "Szegedy et al., Inception-v4 (2017)"
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         return _sum(under, under.scope(self.family), tuple(layer.compose(under, x) for layer in self.layers))

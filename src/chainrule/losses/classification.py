@@ -20,7 +20,7 @@ class CrossEntropy(Loss):
     """Categorical cross-entropy of integer labels: minus the log-probability of the class t[b]."""
 
     task = "classes"
-    source = "Bridle, Probabilistic interpretation of feedforward classification network outputs (1990), eq. 14"
+    source = "Bridle, Probabilistic interpretation of feedforward classification network outputs (1990)"
     prediction = _SOFTMAX
     equations = """
     data s[b,...,k]
@@ -49,7 +49,7 @@ class SmoothedCrossEntropy(Loss):
 class SoftCrossEntropy(Loss):
     """Categorical cross-entropy of soft labels: ``y[b,...,k]`` is the probability of each class."""
 
-    source = "Bridle, Probabilistic interpretation of feedforward classification network outputs (1990), eq. 14"
+    source = "Bridle, Probabilistic interpretation of feedforward classification network outputs (1990)"
     prediction = _SOFTMAX
     equations = """
     data s[b,...,k], y[b,...,k]
@@ -75,7 +75,7 @@ class Hinge(Loss):
     """The hinge loss for each output; ``y[b,...]`` is 0 or 1, and the output should be beyond -1 or 1."""
 
     task = "binary"
-    source = "Cortes and Vapnik, Support-Vector Networks (1995), eq. 13"
+    source = "Cortes and Vapnik, Support-Vector Networks (1995), §3"
     equations = """
     data s[b,...], y[b,...]
     L[b] = sum[...](relu(1 - (2*y[b,...] - 1)*s[b,...]))/size(...)
@@ -87,7 +87,7 @@ class MulticlassHinge(Loss):
     """The hinge loss for classes: every other class should be 1 below the class t[b]."""
 
     task = "classes"
-    source = "Weston and Watkins, Support Vector Machines for Multi-Class Pattern Recognition (1999), eq. 3"
+    source = "Weston and Watkins, Support Vector Machines for Multi-Class Pattern Recognition (1998)"
     equations = """
     data s[b,k]
     integer t[b]

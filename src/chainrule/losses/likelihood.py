@@ -14,7 +14,7 @@ from chainrule.losses.loss import Loss
 class Poisson(Loss):
     """Counts ``y[b,...]``; the output is the logarithm of their rate."""
 
-    source = "Nelder and Wedderburn, Generalized Linear Models (1972), §2.2"
+    source = "Nelder and Wedderburn, Generalized Linear Models (1972)"
     prediction = "data s[b,...]\nμ[b,...] = exp(s[b,...])"
     equations = """
     data s[b,...], y[b,...]
@@ -34,7 +34,7 @@ class _TwoHeads(Loss):
 class Gaussian(_TwoHeads):
     """A normal distribution for each target: mean s[b,...,0], logarithm of the variance s[b,...,1]."""
 
-    source = "Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994), eq. 5"
+    source = "Nix and Weigend, Estimating the mean and variance of the target probability distribution (1994)"
     prediction = "data s[b,...,h]\nμ[b,...] = s[b,...,0]"
     equations = """
     data s[b,...,h], y[b,...]
@@ -46,7 +46,7 @@ class Gaussian(_TwoHeads):
 class Laplace(_TwoHeads):
     """A Laplace distribution for each target: median s[b,...,0], logarithm of the scale s[b,...,1]."""
 
-    source = "Kotz, Kozubowski, Podgórski, The Laplace Distribution and Generalizations (2001), eq. 2.1.1"
+    source = "Kotz, Kozubowski, Podgórski, The Laplace Distribution and Generalizations (2001), §2.1"
     prediction = "data s[b,...,h]\nμ[b,...] = s[b,...,0]"
     equations = """
     data s[b,...,h], y[b,...]

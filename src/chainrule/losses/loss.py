@@ -103,7 +103,7 @@ class SampleWeighted(_Weighted):
 class ClassWeighted(_Weighted):
     """Rows count as their class does: C = Σ_b v[t[b]] L[b]/Σ_b v[t[b]]; ``class_weights`` are v, one for each class."""
 
-    source = "King and Zeng, Logistic Regression in Rare Events Data (2001), eq. 13"
+    source = "King and Zeng, Logistic Regression in Rare Events Data (2001), weighting"
 
     class_weights: tuple[float, ...]
 

@@ -36,7 +36,7 @@ class AbsoluteError(Loss):
 class Huber(Loss):
     """Squared for errors up to ``delta``, absolute beyond."""
 
-    source = "Huber, Robust Estimation of a Location Parameter (1964), §3"
+    source = "Huber, Robust Estimation of a Location Parameter (1964)"
     equations = """
     data s[b,...], y[b,...], δ
     e[b,...] = s[b,...] - y[b,...]

@@ -24,7 +24,7 @@ class GradientDescent(Optimizer):
 class SGD(Optimizer):
     """Gradient descent whose gradient is that of a minibatch, with optional weight decay."""
 
-    source = "Robbins and Monro, A Stochastic Approximation Method (1951), eq. 8; Nielsen (2015), eq. 93"
+    source = "Robbins and Monro, A Stochastic Approximation Method (1951); Nielsen (2015), eq. 93"
     equations = """
     data η, λ, g[...]
     parameter θ[...]

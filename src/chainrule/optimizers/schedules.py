@@ -59,7 +59,9 @@ class StepDecay(Schedule):
 class ExponentialDecay(Schedule):
     """Multiplied by ``factor`` over every ``every`` steps, evenly."""
 
-    source = "Bottou, Stochastic Gradient Descent Tricks (2012), §5.2"
+    source = (
+        "Senior et al., An empirical study of learning rates in deep neural networks (2013), exponential scheduling"
+    )
     equations = "axis t\ndata η0, γ, s\nη[t] = η0*γ^(t/s)"
 
     rate: float = symbol("η0", 0.01, low=0)
