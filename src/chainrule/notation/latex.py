@@ -28,7 +28,7 @@ _LETTERS = {letter: f"\\{word}" for word, letter in GREEK.items() if word not in
 _SIGNS = {
     "−": "-", "·": r"\cdot", "⊙": r"\odot", "mod": r"\bmod", "∑": r"\sum", "∂": r"\partial", "′": r"\prime",
     "⊤": r"\top", "…": r"\cdots", "∞": r"\infty", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "≡": r"\equiv",
-    "≈": r"\approx", "∇": r"\nabla", "‖": r"\|", "→": r"\to", "∘": r"\circ",
+    "≈": r"\approx", "∇": r"\nabla", "‖": r"\|", "→": r"\to", "∘": r"\circ", "⊘": r"\oslash",
 }  # fmt: skip
 _FENCES = {"⌊": r"\lfloor", "⌋": r"\rfloor", "‖": r"\|", "|": "|"}
 _OPERATORS = {"log", "sin", "cos", "tanh", "max", "min", "exp"}

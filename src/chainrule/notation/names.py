@@ -88,16 +88,13 @@ class Names:
         indices = tuple(indices)
         of = self._adjoint_of(name)
         if of is None:
-            return written(self.label(name), indices, above)
+            return written(self.labels.get(name) or _label(name, bool(indices)), indices, above)
         if name in self.adjoints and of in self.shown_deltas:
             return written(Label("δ", layer=self.labels[of].layer), indices, above)
         box = (
             self.partial(of, indices) if name in self.adjoints and self.cost else row(PARTIAL, self.tensor(of, indices))
         )
         return box if above is None else Script(Fence("(", box, ")"), None, above)
-
-    def label(self, name: str) -> Label:
-        return self.labels.get(name) or _label(name, bool(self.system.tensor_axes.get(name)))
 
     def partial(self, of: str, indices: Iterable[Box] = ()) -> Box:
         """∂C/∂z, written out even where it is also called δ."""

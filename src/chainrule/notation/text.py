@@ -132,4 +132,4 @@ def _above(box: Box) -> str:
     written = box_text(box).replace(" ", "")
     if all(letter in _ABOVE for letter in written):
         return "".join(_ABOVE[letter] for letter in written)
-    return f"^{written}" if written.isalnum() else f"^({written})"
+    return f"^{written}" if written.removeprefix("∘").isalnum() else f"^({written})"
