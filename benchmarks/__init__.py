@@ -1,0 +1,1 @@
+"""Measurements beside the peers and the published figures, one command each."""

@@ -1,0 +1,44 @@
+"""The command line: ``chainrule train | predict | derive | check | source | info``.
+
+Exit codes: 0 done; 1 what was checked does not hold; 2 the input cannot be used; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from chainrule.cli.check import check
+from chainrule.cli.derive import derive
+from chainrule.cli.info import info
+from chainrule.cli.output import report_error
+from chainrule.cli.predict import predict
+from chainrule.cli.source import source
+from chainrule.cli.train import train
+from chainrule.errors import ChainruleError
+
+app = typer.Typer(
+    name="chainrule",
+    help="Neural networks as equations: trained, derived and explained.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, predict, derive, check, source, info):
+    app.command(epilog=command.__dict__.get("examples"))(command)
+
+
+def main() -> None:
+    """Run the command line; whatever the user got wrong is one line on standard error."""
+    try:
+        app()
+    except ChainruleError as error:
+        report_error(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        report_error("interrupted")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)

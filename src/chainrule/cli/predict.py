@@ -1,0 +1,75 @@
+"""``chainrule predict``: a saved model on a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chainrule.cli.model import load_model
+from chainrule.cli.output import console, examples, print_json, readable_file
+from chainrule.errors import ChainruleError
+
+
+@examples(
+    "chainrule predict runs/houses new_houses.csv",
+    "chainrule predict runs/label table.parquet --probabilities --out predictions.csv",
+)
+def predict(
+    model: Annotated[Path, typer.Argument(help="The folder of a trained model.")],
+    data: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file with the columns it was trained on.")],
+    probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class too.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write to this CSV or Parquet file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Predict the target of every row of a table."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    from chainrule.data.files import PARQUET, read_table
+
+    fitted = load_model(model)
+    table = read_table(readable_file(data))
+    names = getattr(fitted, "feature_names_in_", None)
+    if names is not None:
+        # Other columns, the target for one, may stand in the file; the model takes its own.
+        known = [name for name in names if name in table.column_names]
+        table = table.select(known) if len(known) == len(names) else table
+    columns: dict[str, Any] = {"prediction": fitted.predict(table)}
+    if probabilities:
+        if not hasattr(fitted, "predict_proba"):
+            raise ChainruleError(f"{model}: predicts numbers; --probabilities is for classes")
+        for name, column in zip(fitted.classes_, np.asarray(fitted.predict_proba(table)).T, strict=True):
+            columns[f"probability {name}"] = column
+    if json:
+        print_json({name: np.asarray(column).tolist() for name, column in columns.items()})
+        return
+    result = pa.table({name: pa.array(np.asarray(column).tolist()) for name, column in columns.items()})
+    if out is None:
+        pyarrow.csv.write_csv(result, pa.PythonFile(_StandardOutput()))
+        return
+    try:
+        if out.suffix.lower() in PARQUET:
+            pyarrow.parquet.write_table(result, out)
+        else:
+            pyarrow.csv.write_csv(result, out)
+    except OSError as error:
+        raise ChainruleError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from None
+    console().print(f"wrote {len(result):,} predictions to {out}", markup=False)
+
+
+class _StandardOutput:
+    """Standard output as the file of bytes that pyarrow writes to."""
+
+    closed = False
+
+    def write(self, content: bytes) -> int:
+        typer.echo(content, nl=False)
+        return len(content)
+
+    def flush(self) -> None: ...
+
+    def close(self) -> None: ...

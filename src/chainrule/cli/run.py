@@ -1,0 +1,128 @@
+"""A training run of the command line: read, train, test, leave a folder, report."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chainrule.cli.output import console, errors, print_json, readable_file, writable_folder, write_text
+from chainrule.cli.scores import accuracy, confusion_table, regression_scores, residual_table
+from chainrule.cli.sets import Set, read_set, split_test
+from chainrule.estimators import Classifier, Regressor
+from chainrule.estimators.settings import read_call
+from chainrule.training.callbacks import EarlyStopping
+
+
+@dataclass(frozen=True)
+class Request:
+    """What ``chainrule train`` was asked to do; ``calls`` are the options that are texts of the vocabulary."""
+
+    data: str
+    target: str | None
+    task: str | None
+    calls: Mapping[str, str | None]
+    epochs: int | None
+    batch_size: int | None
+    early_stopping: bool
+    test: Path | None
+    test_fraction: float
+    seed: int
+    out: Path | None
+    json: bool
+
+
+def run(request: Request) -> None:
+    """Carry out a request.  Nothing is written before the data have been read and the model has been trained."""
+    everything = read_set(request.data, request.target, request.task)
+    if request.test is None:
+        training, kept = split_test(everything, request.test_fraction, request.seed)
+    else:
+        training = everything
+        kept = read_set(str(readable_file(request.test)), request.target, request.task)
+    folder = Path("runs") / everything.name if request.out is None else request.out
+    settings: dict[str, Any] = {
+        name: None if text is None else read_call(text, f"--{name}") for name, text in request.calls.items()
+    }
+    settings |= {"epochs": request.epochs, "batch_size": request.batch_size}
+    settings["early_stopping"] = EarlyStopping() if request.early_stopping else None
+    estimator: Any = Classifier if everything.classes else Regressor
+    model = estimator(**settings, random_state=request.seed, verbose=not request.json)
+    made = not folder.exists()
+    writable_folder(folder)
+    try:
+        seconds = _fit(model, training, request.json)
+    except BaseException:
+        if made:
+            folder.rmdir()
+        raise
+    _leave(model, folder)
+    _report(model, training, kept, folder, seconds, request.json)
+
+
+def _fit(model: Any, training: Set, quiet: bool) -> float:
+    """Train, with warnings as lines; the seconds it took."""
+    if not quiet:
+        what = f"{len(np.unique(training.y.astype(str)))} classes" if training.classes else "a number"
+        console().print(f"[bold]{training.name}[/bold]: {len(training):,} rows to train on, predicting {what}")
+    start = time.perf_counter()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        model.fit(training.X, training.y)
+    for warning in caught:
+        errors().print("[yellow]warning:[/yellow] ", end="")
+        errors().print(str(warning.message), markup=False)
+    return time.perf_counter() - start
+
+
+def _leave(model: Any, folder: Path) -> None:
+    """Write the run folder."""
+    model.save(folder)
+    model.history_.to_csv(folder / "history.csv")
+    write_text(folder / "derivation.html", model.derivation().html())
+    write_text(folder / "training.py", model.source())
+
+
+def _report(model: Any, training: Set, kept: Set, folder: Path, seconds: float, json: bool) -> None:
+    predicted = model.predict(kept.X)
+    if training.classes:
+        y = kept.y if kept.y.dtype.kind == predicted.dtype.kind else kept.y.astype(predicted.dtype)
+        scores = [accuracy(y, predicted)]
+        shown = confusion_table(y, predicted, list(model.classes_))
+    else:
+        y = kept.y.astype(np.float64)
+        scores, shown = regression_scores(y, predicted), residual_table(y, predicted)
+    if json:
+        print_json(
+            {
+                "folder": str(folder),
+                "rows": {"training": len(training), "test": len(kept)},
+                "epochs": model.n_iter_,
+                "seconds": round(seconds, 3),
+                "test": {s.name: {"value": s.value, "low": s.low, "high": s.high} for s in scores},
+            }
+        )
+        return
+    console().print(f"\ntrained in {seconds:.1f} s; test on {len(kept):,} rows kept aside:")
+    for score in scores:
+        console().print(f"  [bold]{score}[/bold]")
+    if shown is not None:
+        console().print()
+        console().print(shown)
+    console().print(f"\n[bold]{folder}[/bold]")
+    for name, what in CONTENTS:
+        console().print(f"  {name:<18} [dim]{what}[/dim]")
+
+
+CONTENTS = (
+    ("model.safetensors", "the parameters"),
+    ("model.json", "the equations, how the data are read, the settings"),
+    ("history.csv", "losses and rates, epoch by epoch"),
+    ("derivation.html", "how every gradient was derived"),
+    ("training.py", "trains the same network with NumPy alone"),
+)

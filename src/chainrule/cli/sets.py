@@ -1,0 +1,96 @@
+"""The data a command trains on: a bundled set by name, or a table in a file with its target column."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import datasets
+from sklearn.model_selection import train_test_split
+
+from chainrule.data.files import read_table, split_target
+from chainrule.errors import ChainruleError
+
+BUNDLED: dict[str, Callable[..., Any]] = {
+    "digits": datasets.load_digits,
+    "iris": datasets.load_iris,
+    "wine": datasets.load_wine,
+    "breast_cancer": datasets.load_breast_cancer,
+    "diabetes": datasets.load_diabetes,
+}
+# A column of whole numbers with at most this many values is taken for classes.
+MOST_CLASSES = 20
+
+
+@dataclass(frozen=True)
+class Set:
+    """``X`` (a table or an array) and ``y``, one row each; ``classes``: y names classes."""
+
+    name: str
+    X: Any
+    y: Any
+    classes: bool
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def take(self, rows: NDArray[np.int64]) -> Set:
+        X = self.X.take(rows) if hasattr(self.X, "take") and hasattr(self.X, "column_names") else self.X[rows]
+        return Set(self.name, X, self.y[rows], self.classes)
+
+
+def read_set(name: str, target: str | None, task: str | None) -> Set:
+    """A bundled set, or the table in the file of this name with the column ``target`` to predict.
+
+    ``task`` (``classification`` or ``regression``) says what the target is; None: text, true/false and few whole
+    numbers are classes.
+    """
+    if name in BUNDLED:
+        if target is not None:
+            raise ChainruleError(f"{name} is a bundled set with a target of its own; leave --target out")
+        bunch = BUNDLED[name](as_frame=False)
+        classes = "target_names" in bunch
+        y = np.asarray(bunch.target_names)[bunch.target] if classes and bunch.target_names is not None else bunch.target
+        return Set(name, bunch.data, y, classes if task is None else task == "classification")
+    path = Path(name)
+    if not path.suffix and not path.exists():
+        near = difflib.get_close_matches(name, BUNDLED, 1)
+        hint = f"; did you mean {near[0]}?" if near else f"; bundled sets: {', '.join(BUNDLED)}"
+        raise ChainruleError(f"{name}: no such file or bundled set{hint}")
+    table = read_table(path)
+    if target is None:
+        raise ChainruleError(f"{name}: say which column to predict with --target ({', '.join(table.column_names)})")
+    X, column = split_target(table, target)
+    y = _values(column)
+    return Set(path.stem, X, y, _names_classes(y) if task is None else task == "classification")
+
+
+def _values(column: Any) -> NDArray[Any]:
+    values: NDArray[Any] = column.to_numpy()
+    return values
+
+
+def _names_classes(y: NDArray[Any]) -> bool:
+    if y.dtype.kind in "OUSTb":
+        return True
+    return y.dtype.kind in "iu" and len(np.unique(y)) <= MOST_CLASSES
+
+
+def split_test(data: Set, share: float, seed: int) -> tuple[Set, Set]:
+    """Rows to train on and rows kept aside for the test, classes in proportion where each has enough rows."""
+    if not 0 < share < 1:
+        raise ChainruleError(f"--test-fraction must be between 0 and 1, not {share:g}")
+    if len(data) < 10:
+        raise ChainruleError(f"{data.name}: {len(data)} rows are too few to keep some for a test (10 at least)")
+    stratify = None
+    if data.classes:
+        _, counts = np.unique(data.y.astype(str), return_counts=True)
+        if counts.min() >= 2 and len(counts) <= share * len(data):
+            stratify = data.y.astype(str)
+    rows, kept = train_test_split(np.arange(len(data)), test_size=share, random_state=seed, stratify=stratify)
+    return data.take(np.sort(rows)), data.take(np.sort(kept))

@@ -1,0 +1,79 @@
+"""``chainrule train``: from a table to a trained, tested and explained network in one command."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chainrule.cli.output import examples
+
+
+class Task(StrEnum):
+    classification = "classification"
+    regression = "regression"
+
+
+@examples(
+    "chainrule train digits",
+    "chainrule train houses.csv --target price --out runs/houses",
+    "chainrule train digits --network 'Dense(30), Sigmoid(), Dense(10)' --optimizer 'SGD(0.5)' --epochs 30",
+    "chainrule train table.parquet --target label --test-fraction 0.3 --seed 1 --json",
+)
+def train(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="A bundled set (digits, iris, wine, breast_cancer, diabetes) or a CSV, TSV or Parquet file."
+        ),
+    ],
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    task: Annotated[Task | None, typer.Option(help="What the target is. Default: as its values suggest.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="The layers, separated by commas: 'Dense(64), ReLU(), Dense(10)'.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="The loss, such as CrossEntropy or 'Huber(1.0)'.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="The optimizer, such as Adam or 'SGD(0.1)'.")] = None,
+    regularizer: Annotated[str | None, typer.Option(help="A penalty on the weights, such as 'L2(0.001)'.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Rows in a minibatch.")] = None,
+    early_stopping: Annotated[
+        bool, typer.Option("--early-stopping", help="Stop when validation rows get no better.")
+    ] = False,
+    test: Annotated[Path | None, typer.Option(help="A table of test rows, instead of rows set aside.")] = None,
+    test_fraction: Annotated[float, typer.Option(help="The share of rows set aside for the test.")] = 0.2,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The folder for the run. Default: runs/NAME.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and no progress.")] = False,
+) -> None:
+    """Train a network on a table, test it on rows kept aside, and leave a folder that explains it.
+
+    The folder holds the model (model.safetensors, model.json), history.csv, derivation.html, how every gradient was
+    derived, and training.py, which trains the same network with NumPy alone.
+    """
+    # What training needs takes seconds to import; the other commands do not wait for it.
+    from chainrule.cli.run import Request, run
+
+    run(
+        Request(
+            data,
+            target,
+            None if task is None else task.value,
+            {
+                "network": f"Network({network})" if network else None,
+                "loss": loss,
+                "optimizer": optimizer,
+                "regularizer": regularizer,
+            },
+            epochs,
+            batch_size,
+            early_stopping,
+            test,
+            test_fraction,
+            seed,
+            out,
+            json,
+        )
+    )
