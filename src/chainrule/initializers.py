@@ -146,7 +146,7 @@ class Orthogonal(Initializer):
     √fan_in + √fan_out or less (Davidson and Szarek 2001), and the smallest grow by 3/2 a step.
     """
 
-    source = "Saxe, McClelland, Ganguli, Exact solutions to nonlinear dynamics (2014); Higham, Functions of Matrices (2008), eq. 8.20"
+    source = "Saxe, McClelland, Ganguli, Exact solutions (2014); Higham, Functions of Matrices (2008), eq. 8.20"
     equations = """
     axis s = 45
     data γ, fan_in, fan_out

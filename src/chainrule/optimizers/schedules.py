@@ -60,7 +60,7 @@ class ExponentialDecay(Schedule):
     """Multiplied by ``factor`` over every ``every`` steps, evenly."""
 
     source = (
-        "Senior et al., An empirical study of learning rates in deep neural networks (2013), exponential scheduling"
+        "Senior et al., An empirical study of learning rates (2013), exponential scheduling"
     )
     equations = "axis t\ndata η0, γ, s\nη[t] = η0*γ^(t/s)"
 
