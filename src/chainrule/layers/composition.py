@@ -142,11 +142,15 @@ class Composition:
                 standing[base_axis(axis)] = tuple(self.fresh_axis(base_axis(axis), size) for size in counts)
         return standing
 
-    def system(self, *, checked: bool = True) -> System:
-        """The system written so far."""
-        made = System(tuple(self.equations), tuple(self.inputs), tuple(self.sizes.items()))
-        if checked:
-            check(made)
+    @property
+    def written(self) -> System:
+        """What has been written so far, which need not have a meaning yet."""
+        return System(tuple(self.equations), tuple(self.inputs), tuple(self.sizes.items()))
+
+    def system(self) -> System:
+        """The finished system.  Raises EquationError where its parts do not fit together."""
+        made = self.written
+        check(made)
         return made
 
     def composed(self, output: Tensor) -> Composed:

@@ -96,7 +96,7 @@ def assemble(
     shown, _ = _cost(network, loss, sizes, role, regularizers, "b")
     gathered, output = _cost(network, loss, sizes, role, regularizers, ROWS)
     inputs = tuple(tensor for tensor in gathered.inputs if tensor.role in ("data", "integer") and "b" in tensor.axes)
-    forward = gather(gathered.system(checked=False), inputs)
+    forward = gather(gathered.written, inputs)
     check(forward)
     if not forward.parameters:
         raise ChainruleError(f"{network!r} has no parameters to train")
