@@ -1,4 +1,4 @@
-"""Systems that the backends must compute as the reference evaluator does: name → text and the shapes of what it reads."""
+"""Systems that every backend must compute as the evaluator does: name → text and the shapes of what it reads."""
 
 from __future__ import annotations
 
@@ -141,7 +141,8 @@ CASES: dict[str, tuple[str, dict[str, tuple[int, ...]]]] = {
         """
         integer label[s]
         data y[t,k]
-        α[t,s] = where([t = 0], [s <= 1]*y[t,label[s]], (α[t-1,s] + α[t-1,s-1] + α[t-1,s-2]*[label[s] != label[s-2]])*y[t,label[s]])
+        α[t,s] = where([t = 0], [s <= 1]*y[t,label[s]],
+                       (α[t-1,s] + α[t-1,s-1] + α[t-1,s-2]*[label[s] != label[s-2]])*y[t,label[s]])
         """,
         {"label": (5,), "y": (6, 4)},
     ),

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.backends.cases import CASES
 
 from chainrule.backends import compile
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.parse import parse
 from chainrule.equations.system import System
-from chainrule.errors import ChainruleError
-from tests.backends.cases import CASES, DENSE
 
 TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.backends.test_numpy import agree
 
 from chainrule.backends import compile
 from chainrule.calculus.reverse import derive
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.parse import parse
 from chainrule.equations.system import System
-from tests.backends.test_numpy import agree
 
 NETWORKS: dict[str, str] = {
     "dense": """

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 
@@ -41,7 +41,11 @@ def settled(w: Writer, values: Sequence[Value]) -> list[Value]:
 
 
 def _constant_name(value: Value) -> str:
-    return "mask" if value.kind == "truth" or ">" in value.text or "<" in value.text else f"constant_{'_'.join(value.axes)}"
+    return (
+        "mask"
+        if value.kind == "truth" or ">" in value.text or "<" in value.text
+        else f"constant_{'_'.join(value.axes)}"
+    )
 
 
 def strong(w: Writer, value: Value) -> Value:
@@ -54,7 +58,13 @@ def strong(w: Writer, value: Value) -> Value:
 def add(w: Writer, terms: Sequence[tuple[int, Value]], wanted: Axes, whole: bool) -> Value:
     """Σ ±term; ``whole`` if all terms are integers."""
     number = sum((sign * value.number for sign, value in terms if value.number is not None), 0)
-    values = [(sign, integer(value) if whole else real(value, w.dtype)) for sign, value in terms if value.number is None]
+    values = [
+        (sign, integer(value) if whole else real(value, w.dtype)) for sign, value in terms if value.number is None
+    ]
+    if not values and isinstance(number, float) and len(terms) > 1:
+        text = "".join(f"{' - ' if sign < 0 else ' + '}{value.bound(PRODUCT)}" for sign, value in terms)
+        text = text.removeprefix(" + ") if terms[0][0] > 0 else "-" + text.removeprefix(" - ")
+        return replace(literal(number), text=text, binding=SUM)
     if not values:
         return literal(number)
     if number:
@@ -83,8 +93,9 @@ def multiply(w: Writer, factors: Sequence[Value], wanted: Axes) -> Value:
     if not values:
         return literal(number)
     kinds = {value.kind for value in values} | ({"real"} if isinstance(number, float) else set())
+    numbers = [value for value in factors if value.number is not None and value.number != 1]
     if abs(number) != 1:
-        values.insert(0, literal(abs(number)))
+        values.insert(0, numbers[0] if len(numbers) == 1 and number > 0 else literal(abs(number)))
     if "real" in kinds:
         values = [real(value, w.dtype) if value.kind == "integer" else value for value in values]
         truths = [value for value in values if value.kind == "truth" and not value.weak]
@@ -175,7 +186,7 @@ def folded(name: str, arguments: Sequence[Value]) -> Value:
     return literal(int(result) if whole else float(result))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _template(text: str) -> tuple[int, tuple[int, ...]]:
     """How tightly a template binds, and how tightly each of its arguments must."""
     count = len(set(re.findall(r"\{(\d)\}", text)))

@@ -1,4 +1,4 @@
-"""Sums of products of arrays over shared axes: ``@`` where it will do, ``np.tensordot``, and ``np.einsum`` otherwise."""
+"""Sums of products of arrays over shared axes: ``@`` where it will do, ``np.tensordot``, ``np.einsum`` otherwise."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def contract(w: Writer, operands: Sequence[Value], summed: Collection[str], want
     """Σ over ``summed`` of the product of the operands, each of the summed axes being an axis of one at least."""
     scalars = [value for value in operands if not value.axes]
     arrays = [value for value in operands if value.axes]
+    if len(arrays) > 2:
+        alike: dict[frozenset[str], list[Value]] = {}
+        for value in arrays:
+            alike.setdefault(frozenset(value.axes), []).append(value)
+        arrays = [multiply(w, group, wanted) for group in alike.values()]
     while len(arrays) > 1:
         arrays = [_alone_summed(value, arrays, summed) for value in arrays]
         scalars += [value for value in arrays if not value.axes]
@@ -75,7 +80,9 @@ def _pair(w: Writer, left: Value, right: Value, summed: Collection[str], wanted:
     order = {name: place for place, name in enumerate(wanted)}
     if columns and (not rows or order.get(columns[0], 99) < order.get(rows[0], 99)) and rows:
         left, right, rows, columns = right, left, columns, rows
-    left, right = (w.constant(v, "constant") if v.constant and v is not u else v for v, u in ((left, None), (right, None)))
+    left, right = (
+        w.constant(v, "constant") if v.constant and v is not u else v for v, u in ((left, None), (right, None))
+    )
     kind = "real" if "real" in (left.kind, right.kind) else "integer"
     made = _product(w, left, right, tuple(over), batch, rows, columns)
     constant = left.constant and right.constant
@@ -88,6 +95,8 @@ def _product(w: Writer, left: Value, right: Value, over: Axes, batch: Axes, rows
         one = arranged(left, (*batch, *rows, *over))
         other = arranged(right, (*batch, *over, *columns))
         return Value(f"{one.bound(PRODUCT)} @ {other.bound(UNARY)}", (*batch, *rows, *columns), binding=PRODUCT)
+    if not batch and len(over) == 1 and not columns:
+        return Value(f"{arranged(left, (*rows, *over)).bound(PRODUCT)} @ {right.bound(UNARY)}", rows, binding=PRODUCT)
     if not batch:
         return _tensordot(left, right, over, rows, columns)
     if len(over) * len(rows) * len(columns) and w.extents.peek(over[0]) > 1:

@@ -10,7 +10,7 @@ from chainrule.backends.numpy.sums import lower_product, lower_sum
 from chainrule.backends.numpy.value import ATOM, Value, dropped, integer, literal, real
 from chainrule.backends.numpy.writer import Axes, Rule, Writer
 from chainrule.equations.kinds import kind_of, kinds
-from chainrule.equations.node import Access, Apply, Index, Number, Reduce
+from chainrule.equations.node import Access, Apply, Index, Number, Reduce, base_axis
 
 
 def lower_number(w: Writer, node: Number, wanted: Axes) -> Value:
@@ -27,7 +27,7 @@ def lower_index(w: Writer, node: Index, wanted: Axes) -> Value:
             part = Value(w.loop[atom], (), "integer", weak=True)
         else:
             part = Value(f"np.arange({w.extents.text(atom)})", (atom,), "integer", constant=True)
-            part = Value(w.constant(part, atom).text, (atom,), "integer", constant=True)
+            part = Value(w.constant(part, base_axis(atom)).text, (atom,), "integer", constant=True)
         if abs(coefficient) != 1:
             part = multiply(w, [literal(abs(coefficient)), part], wanted)
         terms.append((1 if coefficient > 0 else -1, part))

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 from chainrule.backends.numpy.value import Value, literal
 from chainrule.equations.node import base_axis
-from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
 
@@ -19,9 +18,9 @@ from chainrule.errors import ChainruleError
 class Extents:
     """The sizes of the axes of a system, each either fixed or open."""
 
-    def __init__(self, system: System, sizes: Mapping[str, int]) -> None:
+    def __init__(self, system: System, sizes: Mapping[str, int], classes: Mapping[str, str]) -> None:
         self.sizes = dict(sizes)
-        self.classes = axis_classes(system)
+        self.classes = dict(classes)
         lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
         self.fixed = {self.axis_class(name) for tensor in lasting for name in tensor.axes}
         self.used: dict[str, str] = {}
@@ -35,7 +34,7 @@ class Extents:
     def define(self, name: str, size: int) -> None:
         """An axis of the generated code's own."""
         self.sizes[name] = size
-        self.classes = {**self.classes, name: name}
+        self.classes[name] = name
         self.fixed.add(name)
 
     def same(self, left: str, right: str) -> bool:
@@ -45,13 +44,18 @@ class Extents:
         """The size, for choices that make code faster and are right for any size."""
         return self.sizes.get(name, self.sizes.get(base_axis(name), self.sizes.get(self.axis_class(name), 64)))
 
+    def known(self, name: str) -> int:
+        """The size in this run."""
+        for other in (name, base_axis(name), self.axis_class(name)):
+            if other in self.sizes:
+                return self.sizes[other]
+        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
+
     def number(self, name: str) -> int:
         """The size, on which the code then depends."""
-        for known in (name, base_axis(name), self.axis_class(name)):
-            if known in self.sizes:
-                self.fixed.add(self.axis_class(name))
-                return self.sizes[known]
-        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
+        size = self.known(name)
+        self.fixed.add(self.axis_class(name))
+        return size
 
     def value(self, name: str) -> Value:
         """The size as a Python number: a literal if it is fixed, else a name."""

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def windows(x, dimension, start, *runs):  # type: ignore[no-untyped-def]
-    """x with one dimension replaced by one for each run (step, length): entry (i, j, …) is x[start + step·i + step·j …].
+    """x with one dimension replaced by one for each run (step, length): entry (i, j) is x[start + step·i + step·j].
 
     Zero outside x.  The result is a view, of x or of a copy of x with zeros around it.
     """
@@ -30,7 +30,7 @@ def windows(x, dimension, start, *runs):  # type: ignore[no-untyped-def]
 
 
 def add_windows(y, size, start, *steps):  # type: ignore[no-untyped-def]
-    """The reverse of ``windows``, for the last two dimensions of y: entry (…, i, j) is added at start + step·i + step·j.
+    """The reverse of ``windows``, for the last two dimensions of y: entry (i, j) is added at start + step·i + step·j.
 
     The two dimensions become one of the given size; what falls outside it is dropped.
     """
@@ -54,7 +54,7 @@ def gather(x, *index):  # type: ignore[no-untyped-def]
     sizes = [size for size, place in zip(x.shape, index) if not isinstance(place, slice)]  # noqa: B905
     inside = np.ones(np.broadcast_shapes(*(np.shape(place) for place in arrays)), bool)
     for place, size in zip(arrays, sizes):  # noqa: B905
-        inside &= (0 <= place) & (place < size)
+        inside &= (place >= 0) & (place < size)
     clipped = [
         place if isinstance(place, slice) else np.clip(place, 0, size - 1)
         for size, place in zip(x.shape, index)  # noqa: B905

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from chainrule.backends.numpy.expressions import RULES
 from chainrule.backends.numpy.extent import Extents
 from chainrule.backends.numpy.facts import Facts, Place, ranges_of_safe
-from chainrule.backends.numpy.names import Names
+from chainrule.backends.numpy.layout import wrapped
+from chainrule.backends.numpy.names import Names, python_name
 from chainrule.backends.numpy.recurrences import write_recurrence
 from chainrule.backends.numpy.updates import Plan, plan, write_update
 from chainrule.backends.numpy.value import Value, arranged, expanded, integer, real
@@ -22,7 +23,7 @@ from chainrule.equations.write import write
 
 HELPERS = ("windows", "add_windows", "gather", "logsumexp", "erf", "random_values")
 WIDTH = 110
-_VIEW = re.compile(r"^(\w+(\[[^()]*\]|\.m?T|\.transpose\([\d, ]*\))*$|windows\(|np\.broadcast_to\()")
+_VIEW = re.compile(r"^(\w+(\[[\d:, ]*\]|\.m?T|\.transpose\([\d, ]*\))*$|windows\(|np\.broadcast_to\()")
 
 
 @dataclass(frozen=True)
@@ -57,26 +58,27 @@ def write_module(
     stepped: frozenset[str],
     dtype: str,
     safe: Mapping[Place, bool],
+    classes: Mapping[str, str],
+    single: str = "",
 ) -> Module:
     """The code for a system that has been through the passes.
 
     ``stepped``: the inputs that change from step to step.  ``safe``: which reads at computed positions are inside.
+    ``classes``: which axes have one size.  ``single``: the name of the one function to write, without a ``prepare``.
     """
-    extents = Extents(system, sizes)
-    facts = Facts(system, extents.number, ranges_of_safe(system, safe, extents.number), safe)
+    extents = Extents(system, sizes, classes)
+    facts = Facts(system, extents.number, extents.same, ranges_of_safe(system, safe, extents.number), safe)
     names = Names({*HELPERS, "seed", "number"})
     w = Writer(system, extents, facts, names, dtype, RULES)
     order = plan(system, outputs)
-    lasting = _lasting(system, order, stepped)
+    lasting = set() if single else _lasting(system, order, stepped)
     for tensor in system.inputs:
         kind = "integer" if tensor.role == "integer" else "real"
         w.tensors[tensor.name] = Stored(Value(names.fresh(tensor.name), tensor.axes, kind))
     for tensor in system.named("random"):
-        shape = "".join(f"{extents.text(name)}, " for name in tensor.axes).rstrip(" ")
-        shape = shape[:-1] if len(tensor.axes) > 1 else shape
         variable = w.tensors[tensor.name].value.text
         w.put(f"# {tensor}")
-        draw = f'random_values("{tensor.distribution}", seed, number, "{tensor.name}", ({shape}))'
+        draw = f'random_values("{tensor.distribution}", seed, number, "{tensor.name}", {w.shape(tensor.axes)})'
         w.put(f"{variable} = {draw}.astype({dtype})")
     for block in order.blocks:
         if block.axis is None and block.equations[0].name in lasting:
@@ -87,10 +89,10 @@ def write_module(
         else:
             write_recurrence(w, block)
     for name in order.late:
-        variable = w.tensors[name].value
-        w.put(f"{variable.text}[...] = {w.tensors[system.updates[name]].value.text}")
+        old = w.tensors[name].value
+        w.put(f"{old.text}[...] = {w.tensors[system.updates[name]].value.text}")
     results = [_result(w, name) for name in outputs]
-    return _module(w, results)
+    return _module(w, results, single)
 
 
 def _lasting(system: System, order: Plan, stepped: frozenset[str]) -> set[str]:
@@ -111,6 +113,8 @@ def _write_equation(w: Writer, equation: Equation, order: Plan) -> None:
     if equation.name in order.in_place:
         write_update(w, equation, order.in_place[equation.name])
         return
+    w.target = equation.name
+    made_before = set(w.names.taken)
     value = w.value(equation.expression, equation.axes)
     whole = kinds(w.system)[equation.name] == "integer"
     value = integer(value) if whole else real(value, w.dtype)
@@ -119,16 +123,15 @@ def _write_equation(w: Writer, equation: Equation, order: Plan) -> None:
     value = arranged(value, tuple(name for name in equation.axes if name in value.axes))
     absent = [name for name in equation.axes if name not in value.axes]
     if absent and equation.name in order.whole:
-        shape = "".join(f"{w.extents.text(name)}, " for name in equation.axes)
-        text = f"np.broadcast_to({expanded(value, equation.axes)}, ({shape.rstrip() if len(equation.axes) == 1 else shape[:-2]}))"
+        text = f"np.broadcast_to({expanded(value, equation.axes)}, {w.shape(equation.axes)})"
         value = Value(text, equation.axes, value.kind)
     if _VIEW.match(value.text) and any(name in w.system.updates for name in tensors(equation)):
         value = Value(f"{value.atom}.copy()", value.axes, value.kind)  # what it looks at is going to change
-    name = w.names.fresh(equation.name)
-    w.put(f"{name} = {bare(value.text)}")
-    w.tensors[equation.name] = Stored(
-        Value(name, value.axes, value.kind, weak=value.weak, number=None, constant=False)
-    )
+    name = value.text
+    if name in made_before or not name.startswith(python_name(equation.name)) or not name.isidentifier():
+        name = w.names.fresh(equation.name)
+        w.put(f"{name} = {bare(value.text)}")
+    w.tensors[equation.name] = Stored(Value(name, value.axes, value.kind, weak=value.weak, number=None, constant=False))
 
 
 def _result(w: Writer, name: str) -> str:
@@ -137,28 +140,27 @@ def _result(w: Writer, name: str) -> str:
     axes = w.system.tensor_axes[name]
     if stored.axes == axes:
         return stored.text
-    shape = "".join(f"{w.extents.text(axis)}, " for axis in axes)
-    return f"np.broadcast_to({expanded(stored, axes)}, ({shape.rstrip()}))"
+    return f"np.broadcast_to({expanded(stored, axes)}, {w.shape(axes)})"
 
 
-def _module(w: Writer, results: Sequence[str]) -> Module:
+def _module(w: Writer, results: Sequence[str], single: str) -> Module:
     inputs = [tensor for tensor in w.system.inputs if tensor.role != "random" and tensor.name in w.given]
     arguments = [w.tensors[tensor.name].value.text for tensor in inputs]
     sizes = {shown: axis for axis, shown in w.extents.used.items()}
     before, body, result = "\n".join(w.prepared), "\n".join(w.lines), ", ".join(results)
+    if single:
+        before, body = "", "\n".join([*w.prepared, *w.lines])
     used = _identifiers(f"{body}\n{result}")
-    made = dict.fromkeys(line.split(" = ")[0].strip() for line in w.prepared if re.match(r"    \w+ = ", line))
+    made = dict.fromkeys(line.split(" = ")[0].strip() for line in before.splitlines() if re.match(r"    \w+ = ", line))
     prepared = tuple(name for name in made if name in used)
     prepare_arguments = tuple(name for name in (*arguments, *sizes) if name in _identifiers(before))
-    step_arguments = tuple(
-        name for name in (*arguments, *sizes, "seed", "number", *prepared) if name in used
-    )
+    step_arguments = tuple(name for name in (*arguments, *sizes, "seed", "number", *prepared) if name in used)
     prepare = step = ""
     if prepared:
         doc = "What stays the same from step to step."
-        prepare = _function("prepare", prepare_arguments, doc, before, ", ".join(prepared) + "," * (len(prepared) == 1))
-    doc = "One step: next values take the place of the old ones."
-    step = _function("step", step_arguments, doc, body, result + "," * (len(results) == 1))
+        prepare = _function("prepare", prepare_arguments, doc, before, _tuple(prepared))
+    doc = "One step: next values take the place of the old ones." if w.system.updates else "From inputs to outputs."
+    step = _function(single or "step", step_arguments, doc, body, _tuple(results))
     names = _identifiers(f"{before}\n{body}")
     variables = {name: stored.value.text for name, stored in w.tensors.items()}
     helpers = tuple(name for name in HELPERS if name in names)
@@ -176,10 +178,14 @@ def _function(name: str, arguments: Sequence[str], doc: str, body: str, result: 
         head = f"def {name}(\n" + _filled(arguments) + "\n):"
     lines = [head, f'    """{doc}"""']
     for line in body.splitlines():
-        lines += _wrapped(line)
+        lines += wrapped(line, WIDTH)
     if result:
-        lines += _wrapped(f"    return {result}")
+        lines += wrapped(f"    return {result}", WIDTH)
     return "\n".join(lines)
+
+
+def _tuple(parts: Sequence[str]) -> str:
+    return f"({parts[0]},)" if len(parts) == 1 else ", ".join(parts)
 
 
 def _filled(parts: Sequence[str]) -> str:
@@ -189,12 +195,3 @@ def _filled(parts: Sequence[str]) -> str:
             lines.append("   ")
         lines[-1] += f" {part},"
     return "\n".join(lines)
-
-
-def _wrapped(line: str) -> list[str]:
-    """A long statement over several lines, broken at its outermost + and -."""
-    if len(line) <= WIDTH or line.lstrip().startswith("#"):
-        return [line]
-    return [line]
-
-

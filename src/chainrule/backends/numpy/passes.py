@@ -1,13 +1,14 @@
-"""What is done to a system before it is written as code.  Each pass takes a System and returns a System.
+"""What is done to a system before it is written as code.  Each pass takes a System and returns a System;
+``classes`` says which axes have one size.
 
-    needed       only what outputs and next values need           nothing is computed in vain
-    distinct     bound axes get names of their own                 an array's axes are told apart by name
-    repeated     subexpressions that occur twice get equations     argmax and logsumexp stand in a cost and its gradient
+needed       only what outputs and next values need           nothing is computed in vain
+distinct     bound axes get names of their own                 an array's axes are told apart by name
+repeated     subexpressions that occur twice get equations     argmax and logsumexp stand in a cost and its gradient
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access, base_axis
@@ -16,23 +17,26 @@ from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
 from chainrule.equations.walk import children, free_axes, fresh_axis, rebuild, rename, subexpressions, tensors
 
-Pass = Callable[[System], System]
+Pass = Callable[[System, Mapping[str, str]], System]
 
 
 def prepared(system: System, outputs: Iterable[str]) -> System:
     """The system as it is written: all passes in order."""
+    classes = axis_classes(system)
     system = system.subset([*outputs, *system.updates.values()])
     for change in PASSES:
-        system = change(system)
+        system = change(system, classes)
     return system
 
 
-def distinct_axes(system: System) -> System:
+def distinct_axes(system: System, classes: Mapping[str, str]) -> System:
     """Rename each bound axis that hides one outside."""
 
     def renamed(node: Any, scope: frozenset[str]) -> Any:
         if isinstance(node, Reduce):
-            names = {name: fresh_axis(name + "'", scope | set(free_axes(node.body))) for name in node.axes if name in scope}
+            names = {
+                name: fresh_axis(name + "'", scope | set(free_axes(node.body))) for name in node.axes if name in scope
+            }
             body = rename(node.body, names) if names else node.body
             axes = tuple(names.get(name, name) for name in node.axes)
             return Reduce(node.operation, axes, renamed(body, scope | set(axes)))
@@ -41,10 +45,10 @@ def distinct_axes(system: System) -> System:
     return _with(system, (Equation(e.name, e.axes, renamed(e.expression, frozenset(e.axes))) for e in system.equations))
 
 
-def name_repeated(system: System) -> System:
+def name_repeated(system: System, classes: Mapping[str, str]) -> System:
     """Give an equation to each costly subexpression that occurs more than once, the largest first."""
     while True:
-        larger = _name_largest(system)
+        larger = _name_largest(system, classes)
         if larger is system:
             return system
         system = larger
@@ -56,14 +60,13 @@ _COSTLY = ("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh"
 _COSTLY_PAIRS = ("logaddexp", "^")
 
 
-def _name_largest(system: System) -> System:
-    classes = axis_classes(system)
+def _name_largest(system: System, classes: Mapping[str, str]) -> System:
     circles = _circles(system)
     found: dict[Any, list[tuple[Equation, Expression]]] = {}
     sizes: dict[Any, int] = {}
     for equation in system.equations:
         for node in subexpressions(equation.expression):
-            if _is_costly(node) and not circles.get(equation.name, frozenset()) & set(tensors(node)):
+            if tensors(node) and _is_costly(node) and not circles.get(equation.name, frozenset()) & set(tensors(node)):
                 key = _key(node, classes)
                 found.setdefault(key, []).append((equation, node))
                 sizes[key] = sum(1 for _ in subexpressions(node))
@@ -105,6 +108,8 @@ def _is_costly(node: Any) -> bool:
     match node:
         case Reduce():
             return True
+        case Access(_, indices):
+            return any(tensors(index) for index in indices)
         case Apply("^", (_, exponent)):
             return exponent is not Number(2)
         case Apply(function, _):
@@ -165,9 +170,14 @@ def _key(node: Expression, classes: Any) -> tuple[Any, ...]:
 
 def _name_for(system: System, node: Any) -> str:
     """``logsumexp_z2`` for ``logsumexp[k](z2[b,k])``."""
-    kind = node.operation if isinstance(node, Reduce) else "power" if node.function == "^" else node.function
-    read = tensors(node)
-    name = f"{kind}_{read[0].rpartition('.')[2].replace('∂', 'd')}" if read else kind
+    match node:
+        case Reduce(operation, _, _):
+            kind = operation
+        case Access():
+            kind = "at"
+        case _:
+            kind = "power" if node.function == "^" else node.function
+    name = f"{kind}_{tensors(node)[0].rpartition('.')[2].replace('∂', 'd').rstrip(chr(39))}"
     number = 2
     wanted = name
     while wanted in system.tensor_axes:
@@ -178,5 +188,3 @@ def _name_for(system: System, node: Any) -> str:
 
 def _with(system: System, equations: Iterable[Equation]) -> System:
     return System(tuple(equations), system.inputs, system.sizes, system.sources)
-
-

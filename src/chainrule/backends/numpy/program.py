@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule.backends.numpy import helpers
+from chainrule.backends.numpy.extent import Extents
 from chainrule.backends.numpy.facts import Facts, Place, Range, gathers
 from chainrule.backends.numpy.module import HELPERS, Module, write_module
 from chainrule.backends.numpy.passes import prepared
@@ -61,6 +62,7 @@ class NumpyProgram:
     def __init__(self, system: System, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> None:
         self.system = system
         self.outputs = outputs
+        self.classes = axis_classes(system)
         self.dtype = dtype
         self._ready: dict[frozenset[str], System] = {}
         self._exact: dict[Any, Variant] = {}
@@ -90,7 +92,7 @@ class NumpyProgram:
         """
         system = self._prepared(given)
         sizes = self._sizes(shapes)
-        safe = _safe(system, sizes, integers)
+        safe = _safe(system, sizes, self.classes, integers)
         exact = (stepped, given, tuple(sorted(shapes.items())), tuple(safe.values()))
         if exact not in self._exact:
             self._exact[exact] = self._similar_variant(system, sizes, stepped, given, safe)
@@ -109,7 +111,7 @@ class NumpyProgram:
         for variant in similar:
             if all(sizes.get(name) == variant.sizes.get(name) for name in variant.module.fixed):
                 return replace(variant, sizes=sizes)
-        module = write_module(system, self.outputs, sizes, stepped, f"np.{self.dtype.name}", safe)
+        module = write_module(system, self.outputs, sizes, stepped, f"np.{self.dtype.name}", safe, self.classes)
         variant = _load(module, sizes)
         similar.append(variant)
         return variant
@@ -167,7 +169,9 @@ class NumpyProgram:
             lasting = variant.prepare(*(names[name] for name in module.prepare_arguments))
             names.update(zip(module.prepared, lasting, strict=True))
         arguments = [names.get(name) for name in module.step_arguments]
-        shown: dict[str, Any] = {module.variables[name]: value for name, value in moving.items() if name in module.variables}
+        shown: dict[str, Any] = {
+            module.variables[name]: value for name, value in moving.items() if name in module.variables
+        }
         shown["number"] = range(first_step, first_step + number_of_steps)
         changing = [(place, shown[name]) for place, name in enumerate(module.step_arguments) if name in shown]
         outputs = [
@@ -213,36 +217,29 @@ class NumpyProgram:
     def _prepared(self, given: frozenset[str]) -> System:
         if given not in self._ready:
             system = prepared(self.system, self.outputs)
-            inputs = tuple(
-                replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs
-            )
+            inputs = tuple(replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs)
             self._ready[given] = System(system.equations, inputs, system.sizes, system.sources)
         return self._ready[given]
 
     def _sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, int]:
         sizes = solve_sizes(self.system, shapes, partial=True)
-        for axis, representative in axis_classes(self.system).items():
+        for axis, representative in self.classes.items():
             if axis in sizes:
                 sizes.setdefault(representative, sizes[axis])
         return sizes
 
 
-def _safe(system: System, sizes: Mapping[str, int], integers: Mapping[str, Range] | None) -> dict[Place, bool]:
+def _safe(
+    system: System, sizes: Mapping[str, int], classes: Mapping[str, str], integers: Mapping[str, Range] | None
+) -> dict[Place, bool]:
     """Which reads at computed positions are inside, with the data as they are."""
     places = gathers(system)
     if not places:
         return {}
     if integers is None:
         return dict.fromkeys(places, True)
-    classes = axis_classes(system)
-
-    def size(name: str) -> int:
-        for known in (name, base_axis(name), classes.get(name, name), classes.get(base_axis(name), name)):
-            if known in sizes:
-                return sizes[known]
-        raise ChainruleError(f"the size of axis {base_axis(name)} is not known")
-
-    facts = Facts(system, size, integers)
+    extents = Extents(system, sizes, classes)
+    facts = Facts(system, extents.known, extents.same, integers)
     return {(node, place): facts.inside(node, place) for node, place in places}
 
 

@@ -82,7 +82,7 @@ class _Hoisting:
             axes = free_axes(node)
             whole = kind_of(node, kinds(w.system)) == "integer"
             value = w.value(node, axes)
-            value = integer(value) if whole else real(value, w.dtype)
+            value = value if value.kind == "truth" else integer(value) if whole else real(value, w.dtype)
             part = Input(f"part {len(w.system.inputs)}", axes, "integer" if whole else "data")
             w.tensors[part.name] = Stored(w.named(value, f"{tensors(node)[0].rpartition('.')[2]}_terms"))
             w.system = w.facts.system = w.system.extended((), (part,))
@@ -105,9 +105,10 @@ def _margin(w: Writer, equations: list[Equation], names: frozenset[str], loop_ax
 
 def _allocate(w: Writer, equation: Equation, loop_axis: str, length: int, before: int) -> None:
     name = w.names.fresh(equation.name)
-    shape = ", ".join(str(length) if axis == loop_axis else w.extents.text(axis) for axis in equation.axes)
+    sizes = [str(length) if axis == loop_axis else w.extents.text(axis) for axis in equation.axes]
+    shape = f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
     whole = kinds(w.system)[equation.name] == "integer"
-    w.put(f"{name} = np.zeros(({shape}{',' if len(equation.axes) == 1 else ''}), {'int' if whole else w.dtype})")
+    w.put(f"{name} = np.zeros({shape}, {'int' if whole else w.dtype})")
     value = Value(name, equation.axes, "integer" if whole else "real")
     w.tensors[equation.name] = Stored(value, {loop_axis: before})
 
@@ -133,4 +134,3 @@ def _without_margin(w: Writer, equation: Equation, loop_axis: str, length: int, 
         w.put(f"{value.text} = {value.text}[{', '.join(places)}]")
         w.forget(value.text)
     w.tensors[equation.name] = Stored(value)
-

@@ -10,7 +10,7 @@ from chainrule.backends.numpy.scatter import add_at_positions, add_from_windows
 from chainrule.backends.numpy.value import Value, literal
 from chainrule.backends.numpy.writer import Axes, Writer
 from chainrule.equations.functions import COMPARISONS
-from chainrule.equations.node import Access, Apply, Expression, Number
+from chainrule.equations.node import Access, Apply, Expression, Number, plain_axis
 from chainrule.equations.walk import free_axes
 
 
@@ -70,13 +70,32 @@ def _factors_sum(w: Writer, axes: Axes, factors: Sequence[Expression], wanted: A
     factors = [factor for factor in factors if not _holds_anyway(w, factor, factors)]
     brackets = [factor for factor in factors if _is_bracket(factor)]
     others = [factor for factor in factors if not _is_bracket(factor)]
-    if brackets and not all(w.facts.finite(factor) for factor in others):
-        values = [_product(w, factors, [], wanted)]
+    doubtful = [factor for factor in others if not w.facts.finite(factor)]
+    if brackets and doubtful:
+        values = _masked_factors(w, brackets, others, doubtful, wanted)
     else:
         values = [w.value(factor, wanted) for factor in factors]
     present = {name for value in values for name in value.axes}
     times = [w.extents.value(name) for name in axes if name not in present]
     return contract(w, [*times, *values], [name for name in axes if name in present], wanted)
+
+
+def _masked_factors(
+    w: Writer,
+    brackets: Sequence[Expression],
+    others: Sequence[Expression],
+    doubtful: Sequence[Expression],
+    wanted: Axes,
+) -> list[Value]:
+    """The factors, those that need not be finite made 0 where a bracket is 0; failing that, the whole product."""
+    reach = {name for bracket in brackets for name in free_axes(bracket)}
+    if not all(reach <= set(free_axes(factor)) for factor in doubtful):
+        return [_product(w, [*others, *brackets], [], wanted)]
+    condition = multiply(w, [w.value(bracket, wanted) for bracket in brackets], wanted)
+    return [
+        masked(w, condition, w.value(factor, wanted), wanted) if factor in doubtful else w.value(factor, wanted)
+        for factor in others
+    ]
 
 
 def _product(
@@ -94,7 +113,8 @@ def _product(
     finite = made_finite and all(w.facts.finite(factor) for factor in others)
     finite = finite and (divisor is None or w.facts.finite(Apply("/", (Number(1), divisor))))
     strongly = bool(brackets) and not finite
-    values = [*made, *(w.value(factor, wanted) for factor in (others if strongly else factors))]
+    factors = others if strongly else [factor for factor in factors if not _holds_anyway(w, factor, factors)]
+    values = [*made, *(w.value(factor, wanted) for factor in factors)]
     product = multiply(w, values, wanted) if values else literal(1)
     if divisor is not None:
         nonzero = w.facts.finite(Apply("/", (Number(1), divisor)))
@@ -126,9 +146,12 @@ def _holds_anyway(w: Writer, factor: Expression, factors: Sequence[Expression]) 
             pass
         case _:
             return False
+    plain = plain_axis(position)
+    if plain is not None and isinstance(limit, str) and w.extents.same(plain, limit):
+        return True
     found = w.facts.range(position)
     size = w.extents.number(limit) if isinstance(limit, str) else limit
-    if found is not None and 0 <= found[0] and found[1] < size:
+    if found is not None and found[0] >= 0 and found[1] < size:
         return True
     if not all(_is_bracket(other) or w.facts.finite(other) for other in factors):
         return False
@@ -149,5 +172,3 @@ def _splits(node: Apply, axes: Axes) -> bool:
         if len(reach) > widest and reach & set(axes):
             return True
     return not all(set(free_axes(term)) >= set(axes) for term in node.arguments)
-
-

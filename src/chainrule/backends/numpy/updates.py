@@ -34,7 +34,9 @@ def plan(system: System, outputs: Sequence[str]) -> Plan:
     in_place: dict[str, str] = {}
     late: list[str] = []
     for name, successor in system.updates.items():
-        at = next(n for n, block in enumerate(blocks) if block.equations[0].name == successor or successor in _names(block))
+        at = next(
+            n for n, block in enumerate(blocks) if block.equations[0].name == successor or successor in _names(block)
+        )
         readers = [n for n, block in enumerate(blocks) if n != at and name in _reads(block)]
         last = max(readers, default=-1)
         movable = blocks[at].axis is None and not any(successor in _reads(block) for block in blocks[at + 1 : last + 1])
@@ -105,5 +107,3 @@ def _split(node: Expression, own: Access) -> tuple[list[Expression] | None, list
 
 def _has_brackets(factors: Sequence[Expression]) -> bool:
     return any(isinstance(factor, Apply) and factor.function in ("=", "<", "<=<") for factor in factors)
-
-

@@ -12,7 +12,7 @@ from chainrule.backends.numpy.extent import Extents
 from chainrule.backends.numpy.facts import Facts
 from chainrule.backends.numpy.names import Names
 from chainrule.backends.numpy.value import ATOM, Value
-from chainrule.equations.node import Equation, Expression
+from chainrule.equations.node import Expression
 from chainrule.equations.system import System
 
 Axes = tuple[str, ...]
@@ -49,11 +49,17 @@ class Writer:
         self.prepared: list[str] = []
         self.lines: list[str] = []
         self.depth = 1
+        self.target = ""  # the tensor whose equation is being written
         self.found: dict[str, Value] = {}
 
     def value(self, node: Expression, wanted: Axes = ()) -> Value:
         """The expression as a piece of Python; ``wanted`` is an order of axes to prefer."""
         return self.rules[type(node)](self, node, wanted)
+
+    def shape(self, axes: Axes) -> str:
+        """The sizes of axes as a tuple."""
+        sizes = [self.extents.text(name) for name in axes]
+        return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
     def put(self, text: str) -> None:
         """One statement."""
