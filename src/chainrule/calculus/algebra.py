@@ -14,7 +14,7 @@ from typing import Any
 
 from chainrule.equations.affine import as_index, position_or_value
 from chainrule.equations.functions import COMPARISONS
-from chainrule.equations.node import Apply, Expression, Index, Number, Reduce, base_axis, plain_axis
+from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, base_axis, plain_axis
 from chainrule.equations.walk import free_axes, rebuild
 
 NEGATION = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -49,6 +49,8 @@ def tidy(node: Any) -> Any:
                 return left if condition.value else right
         case Reduce("sum", _, body) if body is Number(0):
             return Number(0)
+        case Access(tensor, indices):
+            return Access(tensor, tuple(as_index(index, True) or index for index in indices))
     return node
 
 
@@ -110,11 +112,10 @@ class _Factors:
         if self.brackets:
             factors = () if quotient is Number(1) else quotient.arguments if _is_product(quotient) else (quotient,)
             quotient = _times([*factors, *self.brackets])
-        return (
-            Apply("neg", (quotient,))
-            if self.number < 0 and not isinstance(quotient, Number)
-            else (Number(-quotient.value) if self.number < 0 else quotient)
-        )
+        if self.number > 0:
+            return quotient
+        literal = isinstance(quotient, Number) and not quotient.is_size
+        return Number(-quotient.value) if literal else Apply("neg", (quotient,))
 
 
 def factors_of(node: Any) -> tuple[Any, ...]:

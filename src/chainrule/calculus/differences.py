@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +97,8 @@ def _check(
             if at_kink and error > 1e-6:
                 kinks += 1
                 continue
+        if math.isnan(error):
+            error = math.inf
         if error > worst[0]:
             worst = (error, position, exact, numeric)
     error, position, exact, numeric = worst

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chainrule.calculus.algebra import factors_of, split, tidy, times
-from chainrule.calculus.deltas import Classes, eliminate, has_delta
+from chainrule.calculus.deltas import eliminate, has_delta
 from chainrule.calculus.derivation import Step
-from chainrule.calculus.recognise import Definitions, recognise
+from chainrule.calculus.recognise import Context, recognise
 from chainrule.equations.node import Apply, Equation, Number, Reduce, base_axis
 from chainrule.equations.walk import free_axes, fresh_axis, rebuild, rename
 
@@ -33,19 +33,8 @@ class Rewrite:
     apply: Callable[[Any, tuple[str, ...], Context], Any]
 
 
-@dataclass(frozen=True)
-class Context:
-    """What rewrites may look at: axes of one size, and the quantities that have names."""
-
-    classes: Classes
-    named: Definitions
-
-
-def simplify(
-    tensor: str, equation: Equation, classes: Classes, named: Definitions
-) -> tuple[Equation, tuple[Step, ...]]:
+def simplify(tensor: str, equation: Equation, context: Context) -> tuple[Equation, tuple[Step, ...]]:
     """Apply the rewrites, in order, again and again until nothing changes; return the equation and the steps."""
-    context = Context(classes, named)
     steps: list[Step] = []
     changed = True
     while changed:
@@ -164,7 +153,7 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite(
         "named quantity",
         "this expression has a name already, and its value has been computed",
-        lambda node, left, context: recognise(node, context.named),
+        lambda node, left, context: recognise(node, context),
     ),
     Rewrite(
         "arithmetic",

@@ -1,17 +1,22 @@
 """Named quantities are recognised again: where a derivative needs ``sigmoid(z[b,j])`` and ``a[b,j]`` is defined as just
-that, it reads ``a[b,j]``.  This is how σ′(z) comes to be shown as a(1 - a)."""
+that, it reads ``a[b,j]``.  This is how σ′(z) comes to be shown as a(1 - a).
+
+Outside its range ``a`` is 0, which σ(z) is not.  So ``sigmoid(z[b,t+1])`` is ``a[b,t+1]`` only as a factor beside one
+that is 0 there too, such as ``∂a[b,t+1]``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.calculus.algebra import tidy
-from chainrule.calculus.deltas import in_reading_order
-from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, plain_axis
+from chainrule.calculus.deltas import Classes, in_reading_order
+from chainrule.equations.functions import FUNCTIONS
+from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, base_axis, plain_axis
 from chainrule.equations.system import System
-from chainrule.equations.walk import combine, rebuild, substitute
+from chainrule.equations.walk import combine, free_axes, rebuild, substitute
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,19 @@ class Definition:
 
 
 Definitions = Mapping[tuple[object, ...], tuple[Definition, ...]]
+Place = tuple[Expression, str]  # a position, and the class of the axis that it is a position along
+
+
+@dataclass(frozen=True)
+class Context:
+    """What rewrites may look at: axes of one size, the axes of every tensor, and the quantities that have names."""
+
+    classes: Classes
+    axes: Mapping[str, tuple[str, ...]]
+    named: Definitions
+
+    def class_of(self, name: str) -> str:
+        return self.classes.get(base_axis(name), base_axis(name))
 
 
 def definitions(system: System) -> Definitions:
@@ -51,13 +69,48 @@ def _kind(node: Any) -> tuple[object, ...]:
     return (type(node), getattr(node, "function", None), getattr(node, "operation", None))
 
 
-def recognise(node: Any, named: Definitions) -> Any:
-    """The expression with every part that is some tensor's definition replaced by a read of the tensor."""
-    for definition in named.get(_kind(node), ()):
+def recognise(node: Any, context: Context, inside: frozenset[Place] = frozenset()) -> Any:
+    """The expression with every part that is some tensor's definition replaced by a read of the tensor.
+
+    ``inside`` are the positions outside of which the whole is multiplied by 0.
+    """
+    for definition in context.named.get(_kind(node), ()):
         found: dict[str, Expression] = {}
         if _matches(definition.pattern, node, definition.axes, found, {}, {}) and len(found) == len(definition.axes):
-            return Access(definition.tensor, tuple(found[name] for name in definition.axes))
-    return rebuild(node, lambda child: recognise(child, named))
+            places = tuple((found[name], context.class_of(name)) for name in definition.axes)
+            if all(place in inside or _always_inside(place, context) for place in places):
+                return Access(definition.tensor, tuple(position for position, _ in places))
+    match node:
+        case Apply("*", factors):
+            zero = [frozenset(_zero_outside(factor, context)) for factor in factors]
+            others = [inside.union(*zero[:n], *zero[n + 1 :]) for n in range(len(factors))]
+            changed = (recognise(factor, context, places) for factor, places in zip(factors, others, strict=True))
+            return Apply("*", tuple(changed))
+        case Apply("/", (top, bottom)):
+            return Apply("/", (recognise(top, context, inside), recognise(bottom, context)))
+        case Apply("^", (_, Number(int(exponent)))) if exponent >= 0:
+            pass
+        case Apply(function, _) if not FUNCTIONS[function].total:
+            inside = frozenset()
+        case Reduce(_, axes, _):
+            inside = frozenset(place for place in inside if not set(axes) & set(free_axes(place[0])))
+    return rebuild(node, lambda child: recognise(child, context, inside))
+
+
+def _zero_outside(factor: Any, context: Context) -> Iterator[Place]:
+    """The positions outside of which the factor is 0: where it reads a tensor, and what a guard bounds."""
+    match factor:
+        case Access(tensor, indices):
+            for position, name in zip(indices, context.axes[tensor], strict=True):
+                yield position, context.class_of(name)
+        case Apply("<=<", (Number(0), position, Number(str(name)))):
+            yield position, context.class_of(name)
+
+
+def _always_inside(place: Place, context: Context) -> bool:
+    position, size = place
+    plain = plain_axis(position)
+    return plain is not None and context.class_of(plain) == size
 
 
 def _matches(

@@ -17,7 +17,7 @@ from typing import Any
 from chainrule.calculus.deltas import eliminate
 from chainrule.calculus.derivation import Log, Step
 from chainrule.calculus.passes import simplify
-from chainrule.calculus.recognise import definitions
+from chainrule.calculus.recognise import Context, definitions
 from chainrule.equations.affine import position_or_value
 from chainrule.equations.functions import ARGUMENTS, COMPARISONS, FUNCTIONS
 from chainrule.equations.kinds import kinds
@@ -44,7 +44,8 @@ def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Log:
     active = _active(forward, cost, names)
     adjoints = _adjoint_names(forward, active)
     classes = axis_classes(forward)
-    named = definitions(forward)
+    axes_of = {**forward.tensor_axes, **{adjoints[name]: forward.tensor_axes[name] for name in adjoints}}
+    context = Context(classes, axes_of, definitions(forward))
     readers: dict[str, list[Equation]] = {}
     for equation in forward.equations:
         if equation.name in active:
@@ -71,7 +72,7 @@ def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Log:
                         )
                     )
                 terms.append(term)
-        total = Equation(adjoints[name], axes, terms[0] if len(terms) == 1 else Apply("+", tuple(terms)))
+        total = Equation(adjoints[name], axes, _total(terms))
         if len(terms) > 1:
             steps.append(
                 Step(
@@ -82,7 +83,7 @@ def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Log:
                     f"{name} is read {len(terms)} times; {cost} changes through each of them",
                 )
             )
-        final, taken = simplify(name, total, classes, named)
+        final, taken = simplify(name, total, context)
         steps += taken
         equations.append(final)
     return Log(
@@ -258,6 +259,10 @@ def _put(node: Any, values: dict[str, Expression]) -> Any:
     if isinstance(node, Access) and not node.indices:
         return values[node.tensor]
     return rebuild(node, lambda child: _put(child, values))
+
+
+def _total(terms: Sequence[Expression]) -> Expression:
+    return Number(0) if not terms else terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
 
 
 def _sum(axes: Sequence[str], factors: Sequence[Expression]) -> Expression:

@@ -19,10 +19,12 @@ def as_index(node: Any, integer: bool) -> Index | None:
 
 def position_or_value(node: Expression) -> Expression:
     """One side of a comparison: ``size(t) - 1`` is a position like ``t - 1``, a whole number is a Number."""
-    if isinstance(node, Index) and not node.terms:
-        return Number(node.constant)
-    index = as_index(node, True) if isinstance(node, Apply) else None
-    return node if index is None or not index.terms else index
+    index = as_index(node, True) if isinstance(node, (Apply, Index)) else None
+    if index is None:
+        return node
+    if not index.terms:
+        return Number(index.constant) if isinstance(node, Index) else node
+    return _divisor(index) if _is_size(index) else index
 
 
 def _affine(node: Any) -> Index | None:

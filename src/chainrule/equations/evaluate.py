@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
+from chainrule.equations.kinds import kinds
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce
 from chainrule.equations.order import order
 from chainrule.equations.philox import random_values
@@ -50,13 +51,17 @@ def evaluate(system: System, values: Mapping[str, ArrayLike], *, seed: int = 0, 
             tensors[tensor.name] = np.full(shape, tensor.value, dtype=np.float64)
         else:
             raise ChainruleError(f"no values given for {tensor}")
+    kind_of = kinds(system)
+    dtypes = {"integer": np.int64, "real": np.float64}
     with np.errstate(all="ignore"):
         for block in order(system):
-            for equation in block.equations:
-                tensors[equation.name] = np.zeros([sizes[axis] for axis in equation.axes])
             if block.axis is None:
-                tensors[block.equations[0].name] = _values(block.equations[0], tensors, sizes)
+                (equation,) = block.equations
+                tensors[equation.name] = _values(equation, tensors, sizes).astype(dtypes[kind_of[equation.name]])
                 continue
+            for equation in block.equations:
+                shape = tuple(sizes[axis] for axis in equation.axes)
+                tensors[equation.name] = np.zeros(shape, dtypes[kind_of[equation.name]])
             steps = range(sizes[block.axis])[:: block.direction]
             for now, equation in itertools.product(steps, block.equations):
                 at = equation.axes.index(block.axis)

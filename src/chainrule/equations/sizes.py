@@ -31,9 +31,14 @@ class PlainRead:
 
 
 def plain_reads(system: System) -> Iterator[PlainRead]:
-    """Every plain axis that reads an axis of another name, which therefore has its size."""
+    """Every plain axis that reads an axis of another name, which therefore has its size.
+
+    Equations of derivatives say nothing: there ``x[t]`` may be what became of ``x[t-1]`` in the step after.
+    """
     relations = {name: size_names(relation) for name, relation in system.sizes}
     for equation in system.equations:
+        if equation.name.startswith("∂"):
+            continue
         for path, node, _ in occurrences(equation.expression):
             if isinstance(node, Access):
                 for index, declared in zip(node.indices, system.tensor_axes[node.tensor], strict=True):

@@ -1,0 +1,85 @@
+"""What must hold of every system, tried on some hundreds of random ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from strategies import Example, examples
+
+from chainrule.calculus.differences import check_gradients
+from chainrule.calculus.reverse import derive
+from chainrule.equations.check import check
+from chainrule.equations.evaluate import evaluate
+from chainrule.equations.kinds import kinds
+from chainrule.equations.node import Equation
+from chainrule.equations.parse import parse
+from chainrule.equations.system import System
+from chainrule.equations.walk import tensors
+
+
+def differentiable(system: System) -> list[str]:
+    """The real inputs that the cost reads, directly or not, through real quantities."""
+    real = {name for name, kind in kinds(system).items() if kind == "real"}
+    reached, waiting = set(), ["C"]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            if name in system.by_name:
+                waiting += set(tensors(system.by_name[name])) & real
+    return [t.name for t in system.inputs if t.name in reached]
+
+
+@settings(max_examples=200)
+@given(examples())
+def test_text_round_trip(example: Example) -> None:
+    check(example.system)
+    assert parse(str(example.system)) == example.system
+
+
+@settings(max_examples=100)
+@given(examples())
+def test_values_have_the_kind_that_is_promised(example: Example) -> None:
+    values = evaluate(example.system, example.values)
+    for name, kind in kinds(example.system).items():
+        assert values[name].dtype == (np.int64 if kind == "integer" else np.float64), name
+        assert np.isfinite(values[name]).all(), name
+
+
+@settings(max_examples=200)
+@given(examples())
+def test_derived_gradients_are_differences(example: Example) -> None:
+    names = differentiable(example.system)
+    if names:
+        for result in check_gradients(example.system, "C", example.values, names, elements=4):
+            assert result.error < 1e-6, str(result)
+
+
+@settings(max_examples=100)
+@given(examples())
+def test_derived_systems_are_systems(example: Example) -> None:
+    names = differentiable(example.system)
+    if names:
+        system = derive(example.system, "C", names).system
+        check(system)
+        assert parse(str(system)) == system
+
+
+@settings(max_examples=60)
+@given(examples())
+def test_every_rewrite_keeps_the_value(example: Example) -> None:
+    """Each step of each derivation: the quantity has the same value before and after."""
+    names = differentiable(example.system)
+    if not names:
+        return
+    log = derive(example.system, "C", names)
+    steps = [step for step in log.steps if step.before is not None]
+    sides = []
+    for number, step in enumerate(steps):
+        for side, equation in (("before", step.before), ("after", step.after)):
+            sides.append(Equation(f"∂{side}{number}", equation.axes, equation.expression))
+    values = evaluate(log.system.extended(sides), example.values)
+    for number, step in enumerate(steps):
+        before, after = values[f"∂before{number}"], values[f"∂after{number}"]
+        scale = np.abs(after).max(initial=0.0)
+        np.testing.assert_allclose(before, after, rtol=1e-9, atol=1e-9 * scale + 1e-12, err_msg=step.rule)
