@@ -1,0 +1,67 @@
+"""Tables in files: CSV and Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from chainrule.data.frame import MISSING_TEXTS
+from chainrule.data.table import nearest
+from chainrule.errors import ChainruleError
+
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+PARQUET = (".parquet", ".pq")
+
+
+def read_table(path: str | Path) -> pa.Table:
+    """The table in a CSV, TSV or Parquet file; the ending of its name says which.
+
+    Raises ChainruleError with one line for a file that is missing, empty, no table, or of another kind.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SEPARATORS and suffix not in PARQUET:
+        raise ChainruleError(f"{path}: a table is a .csv, .tsv or .parquet file")
+    try:
+        table = _read_csv(path, SEPARATORS[suffix]) if suffix in SEPARATORS else pyarrow.parquet.read_table(path)
+    except FileNotFoundError:
+        raise ChainruleError(f"{path}: no such file") from None
+    except OSError as error:
+        raise ChainruleError(f"{path}: {(error.strerror or _line(error)).lower()}") from None
+    except (pa.ArrowInvalid, pa.ArrowException) as error:
+        raise ChainruleError(f"{path}: cannot be read as a table: {_line(error)}") from None
+    if table.num_rows == 0:
+        raise ChainruleError(f"{path}: the table has no rows")
+    return table
+
+
+def split_target(table: pa.Table, target: str) -> tuple[pa.Table, Any]:
+    """The table without the column ``target``, and that column.
+
+    Raises ChainruleError with the nearest name if there is no such column.
+    """
+    if target not in table.column_names:
+        raise ChainruleError(f"no column {target!r}{nearest(target, table.column_names)}")
+    if len(table.column_names) == 1:
+        raise ChainruleError(f"the table has no column besides {target!r}")
+    return table.drop_columns([target]), table.column(target)
+
+
+def _read_csv(path: Path, separator: str) -> pa.Table:
+    if path.stat().st_size == 0:
+        raise ChainruleError(f"{path}: the file is empty")
+    missing = sorted({form for text in MISSING_TEXTS for form in (text, text.upper(), text.capitalize(), f" {text}")})
+    missing += ["NaN", "N/A", "n/a"]
+    return pyarrow.csv.read_csv(
+        path,
+        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(null_values=missing, strings_can_be_null=True),
+    )
+
+
+def _line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

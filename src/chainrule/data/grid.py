@@ -1,0 +1,63 @@
+"""Arrays with more axes than a table: images and the like.  One mean and one deviation for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ChainruleError
+
+Array = NDArray[Any]
+
+# The names of the axes after the row, by how many there are; more than three are numbered.
+AXES = {1: ("i",), 2: ("h", "w"), 3: ("c", "h", "w")}
+
+
+def axis_sizes(shape: tuple[int, ...]) -> dict[str, int]:
+    """The axes of one row and their sizes: ``{"c": 3, "h": 32, "w": 32}``."""
+    names = AXES.get(len(shape), tuple(f"i{k}" for k in range(1, len(shape) + 1)))
+    return dict(zip(names, shape, strict=True))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Numbers [b, …] brought to mean 0 and deviation 1 by one mean and one deviation; ``shape`` is that of a row."""
+
+    shape: tuple[int, ...]
+    mean: float
+    deviation: float
+
+    def encode(self, X: Array, dtype: Any = np.float32) -> Array:
+        """The numbers that the network reads, [b, …].  Raises ChainruleError for rows of another shape."""
+        if X.shape[1:] != self.shape:
+            raise ChainruleError(f"X has rows of shape {X.shape[1:]}; the model was trained on {self.shape}")
+        return np.asarray((X.astype(dtype) - dtype(self.mean)) / dtype(self.deviation), dtype=dtype)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """What is done to the input."""
+        shape = "×".join(map(str, self.shape))
+        return [("X", f"{shape} numbers a row, mean {self.mean:.4g}, deviation {self.deviation:.4g}")]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), "mean": self.mean, "deviation": self.deviation}
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Grid:
+        return Grid(tuple(data["shape"]), float(data["mean"]), float(data["deviation"]))
+
+
+def fit_grid(X: Array, weights: Array) -> Grid:
+    """Mean and deviation over all numbers; a row of weight w counts as w rows.  Raises ChainruleError for gaps."""
+    if X.dtype.kind not in "fiub":
+        raise ChainruleError(f"X has {X.ndim} axes and holds {X.dtype}; such arrays must hold numbers")
+    rows = X.reshape(len(X), -1).astype(np.float64)
+    if not np.isfinite(rows).all():
+        row = int(np.argwhere(~np.isfinite(rows))[0][0])
+        raise ChainruleError(f"X, row {row + 1} holds a number that is missing or infinite")
+    mean = float(np.average(rows.mean(axis=1), weights=weights))
+    deviation = float(np.sqrt(np.average(((rows - mean) ** 2).mean(axis=1), weights=weights)))
+    return Grid(X.shape[1:], mean, deviation or 1.0)

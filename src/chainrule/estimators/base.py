@@ -1,0 +1,354 @@
+"""What both estimators do: read the data, build the network, train it, predict."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from chainrule.data.frame import Frame, as_frame, is_data_frame
+from chainrule.data.grid import Grid, axis_sizes, fit_grid
+from chainrule.data.rows import merge, read_weights, split
+from chainrule.data.table import Table, fit_table
+from chainrule.data.target import Target
+from chainrule.errors import ChainruleError
+from chainrule.estimators import defaults
+from chainrule.estimators.model import Specification, output_shape
+from chainrule.layers import Network, as_layer
+from chainrule.losses import Loss
+from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
+from chainrule.training.history import History
+from chainrule.training.loop import first_state, steps_per_epoch, train
+from chainrule.training.programs import program
+from chainrule.training.step import TrainingStep
+from chainrule.training.weighting import RowWeighted
+
+Array = NDArray[Any]
+
+ROWS_AT_ONCE = 8192  # when predicting
+MERGE_UP_TO = 20_000  # rows; in larger sets rows that are the same are left as they are
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows as they were given: a table or an array with more axes, and, for training, targets and weights."""
+
+    X: Frame | Array
+    y: Array
+    weights: Array
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def take(self, rows: Array) -> Rows:
+        X = self.X.take(rows) if isinstance(self.X, Frame) else self.X[rows]
+        return Rows(X, self.y[rows], self.weights[rows])
+
+
+class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+    """Common to ``Classifier`` and ``Regressor``; the targets are theirs."""
+
+    # What fit leaves, beside scikit-learn's own.
+    input_: Table | Grid
+    target_: Target
+    specification_: Specification
+    parameters_: dict[str, Array]
+    history_: History
+
+    # --- what the estimators differ in -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _read_target(self, y: Any) -> Array:
+        """The targets as an array, checked."""
+
+    @abstractmethod
+    def _fit_target(self, y: Array, weights: Array) -> Target: ...
+
+    @abstractmethod
+    def _default_loss(self) -> Loss: ...
+
+    @abstractmethod
+    def _learnt(self, y: Array, step: TrainingStep) -> Array:
+        """The targets in the form in which the step reads them."""
+
+    @abstractmethod
+    def _units(self, loss: Loss) -> int | tuple[int, ...]:
+        """The units of the network's last layer."""
+
+    def _accepted(self, loss: Loss) -> set[tuple[int, ...]]:
+        """The shapes that the output of one row may have."""
+        units = self._units(loss)
+        return {units if isinstance(units, tuple) else (units,)}
+
+    @abstractmethod
+    def _weigh(self, rows: Rows) -> Array:
+        """The weights of rows, those of classes included."""
+
+    @abstractmethod
+    def _strata(self, y: Array) -> Array | None:
+        """Class numbers by which rows are split for validation."""
+
+    @abstractmethod
+    def _metrics(self, names: tuple[str, ...], y: Array, prediction: Array) -> dict[str, float]:
+        """Scores of the network's prediction on validation rows."""
+
+    # --- fitting ------------------------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: tuple[Any, Any] | None = None) -> Self:
+        """Train on rows ``X`` with targets ``y``.
+
+        ``X``: a data frame, or an array [row, column] or [row, …].  ``sample_weight`` [row]: a weight of 2 is the row
+        given twice.  ``validation``: rows and targets to measure on after each epoch, instead of rows set aside.
+        Raises ChainruleError (a ValueError) naming the column and row of what cannot be used.
+        """
+        rows = self._rows(X, y, sample_weight, reset=True)
+        rows = _distinct(rows)
+        self.target_ = self._fit_target(rows.y, rows.weights)
+        rows = Rows(rows.X, rows.y, self._weigh(rows))
+        aside = None if validation is None else self._rows(*validation, None, reset=False)
+        if aside is None:
+            rows, aside = self._set_aside(rows)
+        self.input_, seed = self._fit_input(rows), self._seed()
+        self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
+        state = first_state(self.specification_.step, seed)
+        batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
+        epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size))
+        run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
+        rates = self.specification_.optimizer.rates(run.steps)
+        self._train(run, rows, aside, batch_size, rates)
+        return self
+
+    def _fit_more(self, X: Any, y: Any, sample_weight: Any) -> Self:
+        """One epoch more on these rows, at a constant rate; the first call decides how rows and targets are read."""
+        first = not hasattr(self, "parameters_")
+        rows = self._rows(X, y, sample_weight, reset=first)
+        if first:
+            self.target_ = self._fit_target(rows.y, rows.weights)
+            self.input_ = self._fit_input(rows)
+            # Later rows may have weights, so the equations have them from the start.
+            self._specify(weighted=True, rows=len(rows))
+            self._seed_ = self._seed()
+            self._state = first_state(self.specification_.step, self._seed_)
+            self.history_ = History()
+        rows = Rows(rows.X, rows.y, self._weigh(rows))
+        if np.ptp(rows.weights) and not isinstance(self.specification_.loss, RowWeighted):
+            self.specification_ = replace(self.specification_, loss=RowWeighted(self.specification_.loss))
+        batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
+        done = int(self.history_.last.get("steps", 0))
+        steps = steps_per_epoch(len(rows), batch_size)
+        run = Run(self._training_state(), self._names(), len(self.history_) + 1, steps, self._seed_)
+        run.history, run.epoch, run.step = self.history_, len(self.history_), done
+        rate = float(self.specification_.optimizer.rates(1000).max())
+        self._train(run, rows, None, batch_size, np.full(done + steps, rate))
+        return self
+
+    def _training_state(self) -> dict[str, Array]:
+        """Parameters and optimizer states to go on from; a loaded model has the parameters only."""
+        if not hasattr(self, "_state"):
+            self._seed_ = self._seed()
+            self._state = {**first_state(self.specification_.step, self._seed_), **self.parameters_}
+        return {name: np.array(value) for name, value in self._state.items()}
+
+    def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
+        """Everything that was given, read and checked."""
+        table = self._read_input(X, reset=reset, least=2 if reset else 1)
+        target = self._read_target(y)
+        check_consistent_length(target, np.empty((len(table), 0)))
+        return Rows(table, target, read_weights(sample_weight, len(table)))
+
+    def _read_input(self, X: Any, *, reset: bool, least: int = 1) -> Frame | Array:
+        if is_data_frame(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            frame = as_frame(X)
+            if len(frame) < least:
+                raise ChainruleError(f"the table has {len(frame)} sample(s); at least {least} are needed")
+            if not frame.names:
+                raise ChainruleError("the table has no columns")
+            return frame
+        array = validate_data(
+            self, X, reset=reset, dtype=None, ensure_all_finite=False, allow_nd=True, ensure_min_samples=least
+        )
+        return as_frame(array) if array.ndim == 2 else array
+
+    def _fit_input(self, rows: Rows) -> Table | Grid:
+        return fit_table(rows.X, rows.weights) if isinstance(rows.X, Frame) else fit_grid(rows.X, rows.weights)
+
+    def _encode(self, X: Frame | Array, dtype: Any = np.float32) -> Array:
+        if isinstance(self.input_, Table) != isinstance(X, Frame):
+            raise ChainruleError("the model was trained on rows of another number of axes")
+        return self.input_.encode(X, dtype)  # type: ignore[arg-type]
+
+    def _seed(self) -> int:
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(tensor.name for tensor in self.specification_.step.parameters)
+
+    def _specify(self, *, weighted: bool, rows: int) -> None:
+        """Network, loss and optimizer, those of the defaults where none are given, checked against the targets."""
+        loss = self._default_loss() if self.loss is None else self.loss
+        if not isinstance(loss, Loss):
+            raise ChainruleError(f"loss is a loss such as {self._default_loss()!r}, not {loss!r}")
+        units = self._units(loss)
+        network = defaults.default_network(units) if self.network is None else as_layer(self.network, "network")
+        optimizer = defaults.default_optimizer(rows) if self.optimizer is None else self.optimizer
+        given = self.regularizer
+        regularizers = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
+        made = Specification(
+            network if isinstance(network, Network) else Network(network),
+            RowWeighted(loss) if weighted else loss,
+            optimizer,
+            tuple(axis_sizes(self.input_.shape).items()),
+            regularizers,
+            self.clipping,
+        )
+        found = output_shape(made.step)
+        if found not in self._accepted(loss):
+            raise ChainruleError(
+                f"the network ends in {_shape(found)} a row; {loss!r} with {self._described()} needs "
+                f"{_shape(units if isinstance(units, tuple) else (units,))}: end it with Dense({units})"
+            )
+        self.specification_ = made
+
+    @abstractmethod
+    def _described(self) -> str:
+        """The targets in words."""
+
+    def _set_aside(self, rows: Rows) -> tuple[Rows, Rows | None]:
+        """Training rows and validation rows (None if there are to be none)."""
+        fraction = self.validation_fraction
+        stopping = self._early_stopping()
+        if fraction is None:
+            watches = stopping is not None and stopping.metric != "loss"
+            fraction = 0.1 if watches else defaults.default_validation_fraction(len(rows))
+        if not isinstance(fraction, int | float | np.number) or not 0 <= fraction < 1:
+            raise ChainruleError(f"validation_fraction is a number from 0 to below 1, not {fraction!r}")
+        if fraction == 0:
+            return rows, None
+        kept, aside = split(len(rows), float(fraction), self._strata(rows.y), np.random.default_rng(self._split_seed()))
+        if not len(aside):
+            raise ChainruleError(f"validation_fraction={fraction:g} of {len(rows)} rows is none")
+        return rows.take(kept), rows.take(aside)
+
+    def _split_seed(self) -> int:
+        # A generator given as random_state must not be drawn from twice; the split has its own fixed seed then.
+        return int(self.random_state) if isinstance(self.random_state, int | np.integer) else 0
+
+    def _early_stopping(self) -> EarlyStopping | None:
+        given = self.early_stopping
+        if given is None or given is False:
+            return None
+        if given is True:
+            return EarlyStopping()
+        if not isinstance(given, EarlyStopping):
+            raise ChainruleError(f"early_stopping is None, True, False or EarlyStopping(…), not {given!r}")
+        return given
+
+    def _train(self, run: Run, rows: Rows, aside: Rows | None, batch_size: int, rates: Array) -> None:
+        from chainrule.training.display import Display
+
+        step = self.specification_.step
+        values = {"x": self._encode(rows.X), "ω": (rows.weights / rows.weights.mean()).astype(np.float32)}
+        values |= dict.fromkeys(("t", "y"), self._learnt(rows.y, step))
+        data = {source: values[name] for name, source in step.sources.items()}
+        data |= {name: np.array(value, dtype=np.float32) for name, value in step.constants.items()}
+        stopping = self._early_stopping()
+        if self.early_stopping is None and aside is not None:
+            # Nothing was said, but there are validation rows: the best epoch is kept, and none is left out.
+            stopping = EarlyStopping(patience=run.epochs)
+        watching: list[Callback] = [stopping] if stopping is not None else []
+        watching += list(as_callbacks(self.callbacks))
+        watching += [Display()] if self.verbose else []
+        self.history_ = run.history
+        measure = None if aside is None else _Measure(self, aside, stopping)
+        train(step, data, run, batch_size=batch_size, rates=rates, callbacks=tuple(watching), measure=measure)
+        self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
+        self._state, self._seed_ = dict(run.state), run.seed
+        self.n_iter_ = run.epoch
+        self.best_epoch_ = run.best_epoch or run.epoch
+
+    # --- predicting ---------------------------------------------------------------------------------------------------
+
+    def _predict(self, X: Any) -> Array:
+        """The network's prediction [b, …] in float64, so that a row's does not depend on the rows beside it."""
+        check_is_fitted(self, "parameters_")
+        step = self.specification_.step
+        made = program(step.prediction_system, (step.prediction.name,), "float64")
+        return _in_blocks(
+            made,
+            step.prediction.name,
+            self._encode(self._read_input(X, reset=False), np.float64),
+            _as_type(self.parameters_, np.float64),
+        )
+
+
+class _Measure:
+    """Loss and metrics on validation rows."""
+
+    def __init__(self, estimator: NetworkEstimator, rows: Rows, stopping: EarlyStopping | None) -> None:
+        self.estimator, self.rows = estimator, rows
+        self.step = estimator.specification_.step
+        self.x = estimator._encode(rows.X)
+        learnt = estimator._learnt(rows.y, self.step)
+        weights = (rows.weights / rows.weights.mean()).astype(np.float32)
+        given = {"t": learnt, "y": learnt, "ω": weights}
+        self.targets = {name: given[name] for name in self.step.sources if name != "x"}
+        self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
+        self.program = program(self.step.evaluation, ("C", self.step.prediction.name))
+        watched = stopping.metric if stopping is not None else "loss"
+        self.watched = () if "loss" in watched else (watched,)
+
+    def __call__(self, state: Mapping[str, Array]) -> dict[str, float]:
+        parameters = {name: state[name] for name in self.estimator._names()}
+        total, predictions = 0.0, []
+        for start in range(0, len(self.x), ROWS_AT_ONCE):
+            block = slice(start, start + ROWS_AT_ONCE)
+            values = {"x": self.x[block], **{name: value[block] for name, value in self.targets.items()}}
+            result = self.program.run({**values, **self.constants}, dict(parameters))
+            total += float(result["C"]) * len(values["x"])
+            predictions.append(np.asarray(result[self.step.prediction.name]))
+        scores = self.estimator._metrics(self.watched, self.rows.y, np.concatenate(predictions).astype(np.float64))
+        return {"validation_loss": total / len(self.x), **{f"validation_{k}": v for k, v in scores.items()}}
+
+
+def _distinct(rows: Rows) -> Rows:
+    """Rows that are the same made one, with the sum of their weights; rows of weight 0 left out."""
+    if len(rows) <= MERGE_UP_TO:
+        parts = rows.X.parts() if isinstance(rows.X, Frame) else [rows.X]
+        codes = np.unique(rows.y, return_inverse=True)[1].reshape(len(rows), -1)
+        kept, weights = merge([*parts, codes], rows.weights)
+    else:
+        kept = np.nonzero(rows.weights)[0]
+        weights = rows.weights[kept]
+    chosen = rows.take(kept)
+    return Rows(chosen.X, chosen.y, weights)
+
+
+def _in_blocks(made: Any, name: str, x: Array, parameters: dict[str, Array]) -> Array:
+    blocks = [
+        np.asarray(made.run({"x": x[start : start + ROWS_AT_ONCE]}, dict(parameters))[name])
+        for start in range(0, len(x), ROWS_AT_ONCE)
+    ]
+    return np.concatenate(blocks)
+
+
+def _as_type(arrays: Mapping[str, Array], dtype: Any) -> dict[str, Array]:
+    return {name: np.asarray(value, dtype=dtype) for name, value in arrays.items()}
+
+
+def _count(name: str, given: Any, default: int, most: int | None = None) -> int:
+    value = default if given is None else given
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ChainruleError(f"{name} is a whole number of at least 1, not {given!r}")
+    return int(value) if most is None else min(int(value), most)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"{'×'.join(map(str, shape))} value{'s' if shape != (1,) else ''}"

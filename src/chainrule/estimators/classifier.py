@@ -1,0 +1,204 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+
+from chainrule.data.rows import class_weights
+from chainrule.data.target import Labels, fit_labels, read_labels
+from chainrule.errors import ChainruleError
+from chainrule.estimators import defaults
+from chainrule.estimators.base import NetworkEstimator, Rows
+from chainrule.estimators.inspect import Inspection
+from chainrule.estimators.model import plain_loss, target_shape
+from chainrule.layers import Layer
+from chainrule.losses import Hinge, Loss, MulticlassHinge
+from chainrule.optimizers import Clipping, Optimizer
+from chainrule.regularizers import Regularizer
+from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.metrics import class_score
+from chainrule.training.step import TrainingStep
+
+Array = NDArray[Any]
+
+
+def _gives_probabilities(estimator: Classifier) -> bool:
+    return not isinstance(plain_loss(estimator.loss), Hinge | MulticlassHinge)
+
+
+class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore[misc]
+    """A neural network that tells classes apart, as a scikit-learn estimator.
+
+    Tables may hold numbers, true/false, text and gaps: numbers are scaled, texts become one column for each category,
+    gaps are marked (``summary()`` says how each column is read).  With ``y`` [row, label] of 0 and 1, each row has any
+    number of labels.
+
+    Parameters
+    ----------
+    network : layers whose last gives one value for each class (logits), or None for two hidden layers of 128.
+    loss : None for cross-entropy (binary cross-entropy of each label where a row may have several).
+    optimizer : with its learning rate or schedule; None for AdamW along a cosine.
+    epochs, batch_size : None for what suits the number of rows.
+    regularizer : one, or a tuple of them, added to the loss.
+    clipping : of the gradients.
+    early_stopping : True, or ``EarlyStopping(metric, patience)``; None keeps the best epoch where there are
+        validation rows; False keeps the last.
+    validation_fraction : share of the rows set aside, the same of every class; None for 0.1 from 4,000 rows on.
+    class_weight : ``"balanced"`` or a mapping of class to weight.
+    callbacks : functions of the ``Run`` called after each epoch, or ``Callback``s.
+    random_state : a whole number makes fitting repeatable, to the bit.
+    verbose : show progress.
+
+    Attributes
+    ----------
+    classes_ : the classes, in the order of the columns of ``predict_proba``.
+    history_ : losses, metrics, learning rate, gradient norm and seconds by epoch.
+    parameters_ : name → array, axes as in the equations.
+    n_features_in_, feature_names_in_, n_iter_ (epochs), best_epoch_.
+    """
+
+    def __init__(
+        self,
+        network: Layer | None = None,
+        loss: Loss | None = None,
+        optimizer: Optimizer | None = None,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        regularizer: Regularizer | tuple[Regularizer, ...] | None = None,
+        clipping: Clipping | None = None,
+        early_stopping: EarlyStopping | bool | None = None,
+        validation_fraction: float | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        callbacks: Any = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.regularizer = regularizer
+        self.clipping = clipping
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train one epoch more, on these rows only, at a constant learning rate (the highest of the schedule).
+
+        The first call decides how columns are scaled; ``classes`` names all classes there will be, if these rows do
+        not have them all.
+        """
+        self._all_classes = None if classes is None else np.unique(read_labels(classes))
+        try:
+            return self._fit_more(X, y, sample_weight)
+        finally:
+            del self._all_classes
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row [b]; for several labels a row, [b, k] of 0 and 1."""
+        scores = self._scores(X)
+        if self.target_.several:  # type: ignore[union-attr]
+            middle = 0.5 if _gives_probabilities(self) else 0.0
+            return (scores > middle).astype(np.int64)
+        return np.asarray(self.classes_[scores.argmax(axis=1)])
+
+    @available_if(_gives_probabilities)  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> Array:
+        """The probability of each class [b, k], or of each label where a row may have several.
+
+        With a loss that is no likelihood (quadratic cost), the outputs are brought to non-negative values of sum 1.
+        """
+        scores = self._scores(X)
+        if self.target_.several:  # type: ignore[union-attr]
+            return scores
+        scores = np.clip(scores, 0, None)
+        total = scores.sum(axis=1, keepdims=True)
+        return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
+
+    def _scores(self, X: Any) -> Array:
+        """A score for each class [b, k]; the highest is predicted."""
+        return self._two_columns(self._predict(X))
+
+    def _two_columns(self, prediction: Array) -> Array:
+        if prediction.shape[1] == 1 and not self.target_.several:  # type: ignore[union-attr]
+            other = 1 - prediction if _gives_probabilities(self) else -prediction
+            return np.hstack([other, prediction])
+        return prediction
+
+    # --- targets ------------------------------------------------------------------------------------------------------
+
+    def _read_target(self, y: Any) -> Array:
+        return read_labels(y)
+
+    def _fit_target(self, y: Array, weights: Array) -> Labels:
+        given = getattr(self, "_all_classes", None)
+        labels = fit_labels(y) if given is None or y.ndim == 2 else Labels(given)
+        if labels.several and self.class_weight is not None:
+            raise ChainruleError("class_weight is for one class a row; use sample_weight for several")
+        self.classes_ = labels.classes
+        return labels
+
+    def _default_loss(self) -> Loss:
+        return defaults.class_loss(self.target_.several)  # type: ignore[union-attr]
+
+    def _units(self, loss: Loss) -> int | tuple[int, ...]:
+        labels = self.target_
+        assert isinstance(labels, Labels)
+        if labels.several and "t" in loss.system.input_by_name:
+            raise ChainruleError(f"{loss!r} is for one class a row; for several use BinaryCrossEntropy()")
+        if loss.task == "binary" and labels.size == 2 and not labels.several:
+            return 1
+        units = loss.units(labels.size)
+        if isinstance(units, tuple):
+            raise ChainruleError(f"{loss!r} is for numbers, not for classes; use {self._default_loss()!r}")
+        return units
+
+    def _accepted(self, loss: Loss) -> set[tuple[int, ...]]:
+        # Two classes may also have one output each.
+        return super()._accepted(loss) | ({(2,)} if self._units(loss) == 1 and self.target_.size == 2 else set())
+
+    def _described(self) -> str:
+        return f"{self.target_.size} {'labels' if self.target_.several else 'classes'}"  # type: ignore[union-attr]
+
+    def _learnt(self, y: Array, step: TrainingStep) -> Array:
+        learnt = self.target_.encode(y)
+        if "t" in step.sources or learnt.ndim == 2:
+            return learnt
+        if target_shape(step) == (1,):
+            return learnt[:, None].astype(np.float32)
+        return np.eye(self.target_.size, dtype=np.float32)[learnt]
+
+    def _weigh(self, rows: Rows) -> Array:
+        assert isinstance(self.target_, Labels)
+        if self.class_weight is None:
+            return rows.weights
+        return class_weights(self.class_weight, self.target_, self.target_.encode(rows.y), rows.weights)
+
+    def _strata(self, y: Array) -> Array | None:
+        return None if y.ndim == 2 else self.target_.encode(y)
+
+    def _metrics(self, names: tuple[str, ...], y: Array, prediction: Array) -> dict[str, float]:
+        scores, several = self._two_columns(prediction), self.target_.several  # type: ignore[union-attr]
+        return {
+            name: class_score(name, y, scores, self.classes_, several) for name in dict.fromkeys(("accuracy", *names))
+        }
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.target_tags.multi_output = True
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,101 @@
+"""Looking into a fitted model: what it is, how its gradients are derived, whether they are right, its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.calculus.differences import GradientCheck, check_gradients
+from chainrule.estimators import saving
+from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table
+from chainrule.training.history import FIRST
+
+if TYPE_CHECKING:
+    from chainrule.notation.derivation import Derivation
+
+Array = NDArray[Any]
+
+CHECKED_ROWS = 5
+
+
+class Inspection:
+    """What ``Classifier`` and ``Regressor`` can say of themselves once they are fitted."""
+
+    def summary(self) -> str:
+        """How each column is read; the layers, their sizes, parameters and multiply-adds for a row; the training."""
+        model: Any = self
+        check_is_fitted(model, "parameters_")
+        specification = model.specification_
+        lines = [f"{type(self).__name__}, {model._described()}", ""]
+        lines += table(("column", "read as"), model.input_.lines())
+        lines += ["", *layer_lines(specification.step.prediction_system), ""]
+        lines += [f"loss       {specification.loss!r}", f"optimizer  {specification.optimizer!r}"]
+        lines += [f"penalty    {penalty!r}" for penalty in specification.regularizers]
+        last = dict(model.history_.last)
+        lines += [f"trained    {len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps"]
+        shown = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in last.items() if name not in FIRST[:2]]
+        lines += [f"last epoch {', '.join(shown)}"]
+        return "\n".join(lines)
+
+    def derivation(self) -> Derivation:
+        """The derivation of the gradient of every parameter: ``.text()``, ``.html()``, ``.latex()``, ``.steps``."""
+        from chainrule.notation.derivation import derive
+
+        model: Any = self
+        check_is_fitted(model, "parameters_")
+        step = model.specification_.step
+        return derive(step.cost_system, step.cost)
+
+    def source(self) -> str:
+        """A Python file that trains the same network with NumPy alone."""
+        from chainrule.backends.numpy import standalone
+
+        model: Any = self
+        check_is_fitted(model, "parameters_")
+        text: str = standalone(model.specification_.step)
+        return text
+
+    def check_gradients(self, X: Any = None, y: Any = None, *, elements: int = 20) -> tuple[GradientCheck, ...]:
+        """Derived gradients against finite differences, for each parameter as it is now.
+
+        On the first five rows of ``X`` and ``y``; without them, on random numbers of the same shape.
+        """
+        model: Any = self
+        check_is_fitted(model, "parameters_")
+        step = model.specification_.step
+        values: dict[str, Any] = {name: np.asarray(value, float) for name, value in model.parameters_.items()}
+        values |= {name: np.asarray(value, float) for name, value in step.constants.items()}
+        if X is None:
+            rows = _random_rows(step, model.target_.size)
+        else:
+            given = model._rows(X, y, None, reset=False).take(np.arange(min(CHECKED_ROWS, len(X))))
+            learnt = model._learnt(given.y, step)
+            rows = {"x": model._encode(given.X, np.float64), "t": learnt, "y": learnt, "ω": np.ones(len(given))}
+        values |= {name: rows[name] for name in step.sources}
+        return check_gradients(step.cost_system, step.cost, values, elements=elements)
+
+    def save(self, path: str | Path) -> Path:
+        """Write ``model.safetensors`` and ``model.json`` into the folder ``path``: equations, parameters, how data are
+        read, settings and history; no training data and no pickle.  ``chainrule.load`` reads it.
+
+        Raises ChainruleError where the folder cannot be written.
+        """
+        check_is_fitted(self, "parameters_")
+        return saving.save(self, path)
+
+
+def _random_rows(step: Any, targets: int) -> dict[str, Array]:
+    generator = np.random.default_rng(0)
+    sizes = {**sizes_for_one_row(step.cost_system), "b": CHECKED_ROWS}
+    rows: dict[str, Array] = {}
+    for tensor in step.inputs:
+        shape = [sizes[axis] for axis in tensor.axes]
+        if tensor.role == "integer":
+            rows[tensor.name] = generator.integers(targets, size=shape)
+        else:
+            rows[tensor.name] = generator.standard_normal(shape) if tensor.name == "x" else generator.random(shape)
+    return rows

@@ -1,0 +1,78 @@
+"""A network with its loss and optimizer, before any data: what is assembled into systems, and kept with a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from chainrule.equations.sizes import solve_sizes
+from chainrule.layers import Layer
+from chainrule.losses import ClassWeighted, Loss, SampleWeighted
+from chainrule.optimizers import Clipping, Optimizer
+from chainrule.regularizers import Regularizer
+from chainrule.training.step import TrainingStep, assemble
+
+
+@dataclass(frozen=True)
+class Specification:
+    """Everything that decides the equations of a model.  ``sizes`` are the axes of one row of its input."""
+
+    network: Layer
+    loss: Loss
+    optimizer: Optimizer
+    sizes: tuple[tuple[str, int], ...]
+    regularizers: tuple[Regularizer, ...] = ()
+    clipping: Clipping | None = None
+
+    @property
+    def step(self) -> TrainingStep:
+        """The systems of the model; assembled once for each specification."""
+        return _assembled(self)
+
+    def calls(self) -> dict[str, Any]:
+        """Each part as the call that makes it."""
+        return {
+            "network": repr(self.network),
+            "loss": repr(self.loss),
+            "optimizer": repr(self.optimizer),
+            "regularizers": [repr(regularizer) for regularizer in self.regularizers],
+            "clipping": None if self.clipping is None else repr(self.clipping),
+            "sizes": [list(size) for size in self.sizes],
+        }
+
+
+@lru_cache(maxsize=128)
+def _assembled(specification: Specification) -> TrainingStep:
+    return assemble(
+        specification.network,
+        specification.loss,
+        specification.optimizer,
+        dict(specification.sizes),
+        regularizers=specification.regularizers,
+        clipping=specification.clipping,
+    )
+
+
+def output_shape(step: TrainingStep) -> tuple[int, ...]:
+    """The sizes of the axes of the network's output after the row."""
+    return _sizes_of(step, step.output.axes[1:])
+
+
+def target_shape(step: TrainingStep) -> tuple[int, ...]:
+    """The sizes of the axes of the target after the row."""
+    target = next(tensor for tensor in step.inputs if tensor.name in ("y", "t"))
+    return _sizes_of(step, target.axes[1:])
+
+
+def _sizes_of(step: TrainingStep, axes: tuple[str, ...]) -> tuple[int, ...]:
+    sizes: Mapping[str, int] = solve_sizes(step.prediction_system, {}, partial=True)
+    return tuple(sizes[axis] for axis in axes)
+
+
+def plain_loss(loss: Loss | None) -> Loss | None:
+    """The loss of a row, without what weighs rows."""
+    while isinstance(loss, SampleWeighted | ClassWeighted):
+        loss = loss.loss
+    return loss

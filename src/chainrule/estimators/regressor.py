@@ -1,0 +1,135 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+
+from chainrule.data.target import Values, fit_values, read_values
+from chainrule.errors import ChainruleError
+from chainrule.estimators import defaults
+from chainrule.estimators.base import NetworkEstimator, Rows
+from chainrule.estimators.inspect import Inspection
+from chainrule.estimators.model import plain_loss, target_shape
+from chainrule.layers import Layer
+from chainrule.losses import Loss, Poisson
+from chainrule.optimizers import Clipping, Optimizer
+from chainrule.regularizers import Regularizer
+from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.metrics import value_score
+from chainrule.training.step import TrainingStep
+
+Array = NDArray[Any]
+
+
+class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[misc]
+    """A neural network that predicts numbers, one or several a row, as a scikit-learn estimator.
+
+    Tables are read as ``Classifier`` reads them.  Targets are brought to mean 0 and deviation 1 for the network, and
+    predictions come in the targets' own unit; so a loss with a length in it (``Huber(delta)``) counts in deviations.
+
+    Parameters
+    ----------
+    network : layers whose last gives one value for each target, or None for two hidden layers of 128.
+    loss : None for the squared error.
+    optimizer, epochs, batch_size, regularizer, clipping, early_stopping, callbacks, random_state, verbose
+        as for ``Classifier``.
+    validation_fraction : share of the rows set aside; None for 0.1 from 4,000 rows on.
+
+    Attributes
+    ----------
+    history_, parameters_, n_features_in_, feature_names_in_, n_iter_ (epochs), best_epoch_.
+    """
+
+    def __init__(
+        self,
+        network: Layer | None = None,
+        loss: Loss | None = None,
+        optimizer: Optimizer | None = None,
+        *,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        regularizer: Regularizer | tuple[Regularizer, ...] | None = None,
+        clipping: Clipping | None = None,
+        early_stopping: EarlyStopping | bool | None = None,
+        validation_fraction: float | None = None,
+        callbacks: Any = None,
+        random_state: Any = None,
+        verbose: bool = False,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.regularizer = regularizer
+        self.clipping = clipping
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train one epoch more, on these rows only, at a constant learning rate (the highest of the schedule).
+
+        The first call decides how columns and targets are scaled.
+        """
+        return self._fit_more(X, y, sample_weight)
+
+    def predict(self, X: Any) -> Array:
+        """The value of each row [b], or [b, o] for several targets, in the targets' own unit."""
+        prediction = self._predict(X)
+        assert isinstance(self.target_, Values)
+        return self.target_.decode(prediction)
+
+    # --- targets ------------------------------------------------------------------------------------------------------
+
+    def _read_target(self, y: Any) -> Array:
+        return read_values(y)
+
+    def _fit_target(self, y: Array, weights: Array) -> Values:
+        fitted = fit_values(y, weights)
+        if not isinstance(plain_loss(self.loss), Poisson):
+            return fitted
+        if (y < 0).any():
+            raise ChainruleError(f"y, row {int(np.argwhere(y < 0)[0][0]) + 1} is negative; Poisson() is for counts")
+        return Values(np.zeros_like(fitted.mean), np.ones_like(fitted.deviation), fitted.single)
+
+    def _default_loss(self) -> Loss:
+        return defaults.value_loss()
+
+    def _units(self, loss: Loss) -> int | tuple[int, ...]:
+        if "t" in loss.system.input_by_name or loss.task == "binary":
+            raise ChainruleError(
+                f"{loss!r} is for classes, not for numbers; use {self._default_loss()!r} or Classifier"
+            )
+        return loss.units(self.target_.size)
+
+    def _described(self) -> str:
+        return f"{self.target_.size} target{'s' if self.target_.size > 1 else ''}"
+
+    def _learnt(self, y: Array, step: TrainingStep) -> Array:
+        learnt: Array = self.target_.encode(y)
+        return learnt.reshape(len(y), *target_shape(step))
+
+    def _weigh(self, rows: Rows) -> Array:
+        return rows.weights
+
+    def _strata(self, y: Array) -> Array | None:
+        return None
+
+    def _metrics(self, names: tuple[str, ...], y: Array, prediction: Array) -> dict[str, float]:
+        assert isinstance(self.target_, Values)
+        values = self.target_.decode(prediction)
+        return {name: value_score(name, y, values) for name in dict.fromkeys(("r2", *names))}
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,116 @@
+"""The arguments of an estimator as text, and back.
+
+A network, loss or optimizer is written as the call that makes it: ``Network(Dense(30), ReLU(), Dense(10))``.  Reading
+evaluates nothing: a text is a name of the vocabulary called with literals and other such calls.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from chainrule.definition import Definition
+from chainrule.errors import ChainruleError
+from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.weighting import RowWeighted
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+def vocabulary() -> dict[str, type[Any]]:
+    """Every name that may be called in a text: the catalogues of all families."""
+    import chainrule.initializers
+    import chainrule.layers
+    import chainrule.losses
+    import chainrule.optimizers
+    import chainrule.regularizers  # noqa: F401
+
+    names: dict[str, type[Any]] = {"EarlyStopping": EarlyStopping, "RowWeighted": RowWeighted}
+    for family in Definition.__subclasses__():
+        names |= family.catalogue
+    return names
+
+
+def read_call(text: str, what: str = "settings") -> Any:
+    """The object that a text such as ``Adam(0.001)`` or ``Network(Dense(30), ReLU())`` describes.
+
+    Raises ChainruleError naming what is unknown or no literal.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval")
+    except (SyntaxError, ValueError) as error:
+        raise ChainruleError(f"{what}: {text!r} cannot be read ({getattr(error, 'msg', error)})") from None
+    return _value(tree.body, vocabulary(), what)
+
+
+def _value(node: ast.expr, names: Mapping[str, type[Any]], what: str) -> Any:
+    match node:
+        case ast.Constant(value) if isinstance(value, PLAIN):
+            return value
+        case ast.UnaryOp(ast.USub(), ast.Constant(value)) if isinstance(value, int | float):
+            return -value
+        case ast.Tuple(items) | ast.List(items):
+            return tuple(_value(item, names, what) for item in items)
+        case ast.Name(name):
+            return _named(name, names, what)()
+        case ast.Call(ast.Name(name), arguments, keywords):
+            positional = [_value(argument, names, what) for argument in arguments]
+            named = {keyword.arg: _value(keyword.value, names, what) for keyword in keywords if keyword.arg}
+            try:
+                return _named(name, names, what)(*positional, **named)
+            except TypeError as error:
+                problem = str(error).replace("__init__() ", "").split(".", 1)[-1]
+                raise ChainruleError(f"{what}: {ast.unparse(node)}: {problem}") from None
+    raise ChainruleError(f"{what}: {ast.unparse(node)!r} is neither a literal nor a name of the vocabulary")
+
+
+def _named(name: str, names: Mapping[str, type[Any]], what: str) -> type[Any]:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, 1)
+        raise ChainruleError(f"{what}: unknown name {name}" + (f"; did you mean {near[0]}?" if near else ""))
+    return names[name]
+
+
+def settings_to_json(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments as JSON: literals as they are, definitions as ``{"call": text}``.
+
+    What has no text (a function as a layer, a callback, a generator of random numbers) is left out; ``left_out`` lists
+    the names.
+    """
+    written: dict[str, Any] = {}
+    left_out = []
+    for name, value in settings.items():
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, PLAIN):
+            written[name] = value
+        elif isinstance(value, Mapping) and all(isinstance(part, PLAIN) for pair in value.items() for part in pair):
+            written[name] = {"mapping": [list(pair) for pair in value.items()]}
+        elif _has_text(value):
+            written[name] = {"call": repr(value)}
+        else:
+            left_out.append(name)
+    return {**written, **({"left_out": left_out} if left_out else {})}
+
+
+def settings_from_json(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``settings_to_json`` wrote."""
+    settings: dict[str, Any] = {}
+    for name, value in data.items():
+        if name == "left_out":
+            continue
+        if isinstance(value, Mapping):
+            value = read_call(value["call"], name) if "call" in value else {k: v for k, v in value["mapping"]}
+        settings[name] = value
+    return settings
+
+
+def _has_text(value: Any) -> bool:
+    try:
+        return bool(read_call(repr(value)) == value)
+    except ChainruleError:
+        return False

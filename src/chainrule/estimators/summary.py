@@ -1,0 +1,115 @@
+"""What a model is, in a table: how the data are read, the layers, their sizes and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from chainrule.equations.node import Apply, Equation, Reduce
+from chainrule.equations.sizes import solve_sizes
+from chainrule.equations.system import System
+from chainrule.equations.walk import children, free_axes, tensors
+
+
+@dataclass(frozen=True)
+class Part:
+    """One layer (a scope of the equations): what it gives for a row and what it costs.
+
+    ``multiply_adds``: multiplications whose results are added up, for one row, counted from the sums in its equations.
+    """
+
+    name: str
+    output: str
+    shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int
+
+
+def parts(system: System) -> tuple[Part, ...]:
+    """The layers of a system that reads ``x[b, …]``, for a minibatch of one row."""
+    sizes = sizes_for_one_row(system)
+    scopes: dict[str, list[Equation]] = {}
+    for equation in system.equations:
+        scopes.setdefault(scope_of(equation.name), []).append(equation)
+    made = []
+    for scope, equations in scopes.items():
+        last = equations[-1]
+        own = [tensor for tensor in system.parameters if scope_of(tensor.name) == scope]
+        made.append(
+            Part(
+                scope,
+                f"{last.name}[{','.join(last.axes)}]" if last.axes else last.name,
+                tuple(sizes[axis] for axis in last.axes if axis != "b"),
+                sum(prod(sizes[axis] for axis in tensor.axes) for tensor in own),
+                sum(multiply_adds(equation, sizes) for equation in equations),
+            )
+        )
+    return tuple(made)
+
+
+def sizes_for_one_row(system: System) -> dict[str, int]:
+    """The size of every axis when there is one row."""
+    sizes = solve_sizes(system, {}, partial=True)
+    rows = {axis: 1 for axis in system.axes if axis not in sizes}
+    return {**sizes, **rows}
+
+
+def multiply_adds(equation: Equation, sizes: Mapping[str, int]) -> int:
+    """Multiplications in the equation whose results are added up, for all values of its axes."""
+    return _count(equation.expression, sizes)
+
+
+def _count(node: Any, sizes: Mapping[str, int]) -> int:
+    total = sum(_count(child, sizes) for child in children(node))
+    if isinstance(node, Reduce) and node.operation == "sum" and _is_product(node.body):
+        over = dict.fromkeys((*free_axes(node), *node.axes))
+        total += prod(sizes[axis] for axis in over)
+    return total
+
+
+def _is_product(node: Any) -> bool:
+    """Whether two tensors are multiplied: ``x*W``, ``W^2``."""
+    if not isinstance(node, Apply):
+        return False
+    if node.function == "*":
+        return sum(bool(tensors(argument)) for argument in node.arguments) >= 2
+    return node.function == "^" and bool(tensors(node.arguments[0]))
+
+
+def scope_of(name: str) -> str:
+    """The layer that a tensor belongs to: ``dense1.W`` → ``dense1``."""
+    return name.rsplit(".", 1)[0] if "." in name else name
+
+
+def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], numbers: int = 0) -> list[str]:
+    """Lines of text in columns, the last ``numbers`` of them to the right."""
+    cells = [headings, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    lines = []
+    for row in cells:
+        texts = [
+            cell.rjust(width) if column >= len(row) - numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(texts).rstrip())
+    lines.insert(1, "  ".join("─" * width for width in widths))
+    return lines
+
+
+def layer_lines(system: System) -> list[str]:
+    """The table of layers, with totals."""
+    found = parts(system)
+    rows = [
+        (
+            part.name,
+            part.output,
+            "×".join(map(str, part.shape)) or "1",
+            f"{part.parameters:,}",
+            f"{part.multiply_adds:,}",
+        )
+        for part in found
+    ]
+    rows.append(("total", "", "", f"{sum(p.parameters for p in found):,}", f"{sum(p.multiply_adds for p in found):,}"))
+    return table(("layer", "output", "values", "parameters", "multiply-adds"), rows, numbers=2)

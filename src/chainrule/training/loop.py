@@ -1,0 +1,176 @@
+"""The training loop: epochs of minibatches, many steps a call, watched by callbacks.
+
+The order of the rows is a function of (seed, epoch), random inputs are one of (seed, step): the same seed gives the
+same run, and how steps are grouped into calls changes nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.errors import ChainruleError
+from chainrule.training.callbacks import Callback, Run
+from chainrule.training.interrupt import Interrupt
+from chainrule.training.nonfinite import explain
+from chainrule.training.programs import program
+from chainrule.training.step import TrainingStep
+
+Array = NDArray[Any]
+Measure = Callable[[Mapping[str, Array]], Mapping[str, float]]
+
+# Steps are grouped so that a call takes about this long: short enough to answer Ctrl-C and to draw, long enough that
+# what surrounds a call does not count.
+SECONDS_A_CALL = 0.2
+
+
+def first_state(step: TrainingStep, seed: int, dtype: str = "float32") -> dict[str, Array]:
+    """Parameters as their initializers make them from the seed, and the states that optimizers start from."""
+    names = tuple(tensor.name for tensor in step.parameters)
+    made = program(step.initialization, names, dtype).run({}, {}, seed=seed)
+    state = {name: np.array(made[name], dtype=dtype) for name in names}
+    shape = {tensor.name: state[tensor.name].shape for tensor in step.parameters}
+    sizes: dict[str, int] = {}
+    for tensor in step.parameters:
+        sizes.update(zip(tensor.axes, shape[tensor.name], strict=True))
+    for tensor in step.states:
+        state[tensor.name] = np.full([sizes[axis] for axis in tensor.axes], tensor.value, dtype=dtype)
+    return state
+
+
+def steps_per_epoch(rows: int, batch_size: int) -> int:
+    """Minibatches an epoch; the last one is smaller where ``batch_size`` does not divide ``rows``."""
+    return math.ceil(rows / batch_size)
+
+
+def epoch_batches(rows: int, batch_size: int, seed: int, epoch: int) -> tuple[Array, Array]:
+    """The rows of an epoch in random order: full minibatches [s, b], and those left over [1 or 0, b]."""
+    order = np.random.default_rng((seed, epoch)).permutation(rows)
+    full = rows // batch_size
+    return order[: full * batch_size].reshape(full, batch_size), order[full * batch_size :].reshape(
+        -1, rows - full * batch_size or 1
+    )
+
+
+def train(
+    step: TrainingStep,
+    data: Mapping[str, Array],
+    run: Run,
+    *,
+    batch_size: int,
+    rates: Sequence[float] | Array,
+    callbacks: Sequence[Callback] = (),
+    measure: Measure | None = None,
+    dtype: str = "float32",
+) -> None:
+    """Train ``run.state`` on ``data`` (the tensors of ``step.sources`` and the constants), epoch by epoch.
+
+    ``rates``: the learning rate of every step of the run.  ``measure``: from the state to validation loss and metrics,
+    asked after each epoch.  Raises NonFiniteError, naming the first equation to overflow, where the loss is not
+    finite.  Ctrl-C stops after the steps under way, with a warning; what was learnt stays in ``run.state``.
+    """
+    rows = len(data["X"])
+    if rows < 1 or batch_size < 1:
+        raise ChainruleError(f"no minibatches of {batch_size} can be made of {rows} rows")
+    loop = _Loop(step, data, run, np.asarray(rates, dtype=np.float64), dtype)
+    with Interrupt() as interrupt:
+        for callback in callbacks:
+            callback.on_start(run)
+        try:
+            while run.epoch < run.epochs and run.stopped is None:
+                start = time.perf_counter()
+                done = [0, 0.0, 0.0]  # rows, and their sums of loss and gradient norm
+                for batches in epoch_batches(rows, batch_size, run.seed, run.epoch):
+                    for group in loop.groups(batches):
+                        losses, norms = loop.run_steps(group)
+                        done[0] += group.size
+                        done[1] += float(losses.sum()) * group.shape[1]
+                        done[2] += float(norms.sum()) * group.shape[1]
+                        for callback in callbacks:
+                            callback.on_steps(run)
+                        if interrupt.requested:
+                            raise KeyboardInterrupt
+                run.epoch += 1
+                row = {
+                    "epoch": float(run.epoch),
+                    "steps": float(run.step),
+                    "loss": done[1] / done[0],
+                    **(measure(run.state) if measure is not None else {}),
+                    "learning_rate": float(loop.rates[run.step - 1]),
+                    "gradient_norm": done[2] / done[0],
+                    "seconds": time.perf_counter() - start,
+                }
+                run.history.append(row)
+                for callback in callbacks:
+                    callback.on_epoch(run)
+        except KeyboardInterrupt:
+            run.stop("interrupted")
+            warnings.warn(
+                f"interrupted in epoch {run.epoch + 1} of {run.epochs}, after {run.step} steps; "
+                "the model keeps what it has learnt",
+                UserWarning,
+                stacklevel=2,
+            )
+        finally:
+            for callback in callbacks:
+                callback.on_end(run)
+
+
+class _Loop:
+    """Runs groups of steps, timing them to choose how many the next group should have."""
+
+    def __init__(self, step: TrainingStep, data: Mapping[str, Array], run: Run, rates: Array, dtype: str) -> None:
+        self.step = step
+        self.data = data
+        self.run = run
+        self.rates = rates
+        self.dtype = dtype
+        self.outputs = tuple(dict.fromkeys((step.cost, step.loss, step.gradient_norm)))
+        self.program = program(step.system, self.outputs, dtype)
+        self.group = 4
+
+    def groups(self, batches: Array) -> Iterator[Array]:
+        """The minibatches in groups of the size that fits the time of a call."""
+        at = 0
+        while at < len(batches):
+            size = self.group
+            yield batches[at : at + size]
+            at += size
+
+    def run_steps(self, rows: Array) -> tuple[Array, Array]:
+        """Do the steps on ``rows`` [s, b]: the loss and the norm of the gradient of each."""
+        run, first = self.run, self.run.step
+        before = {name: value.copy() for name, value in run.state.items()}
+        steps = {"rows": rows, "η": self.rates[first : first + len(rows)]}
+        start = time.perf_counter()
+        with np.errstate(all="ignore"):
+            result = self.program.run(self.data, run.state, steps, seed=run.seed, first_step=first)
+        seconds = time.perf_counter() - start
+        losses = np.asarray(result[self.step.loss])
+        if not np.isfinite(result[self.step.cost]).all() or not np.isfinite(losses).all():
+            self.fail(before, rows, first)
+        run.step += len(rows)
+        run.loss = float(losses.mean())
+        self.group = max(1, min(int(SECONDS_A_CALL * len(rows) / max(seconds, 1e-9)), 8 * self.group))
+        return losses, np.asarray(result[self.step.gradient_norm])
+
+    def fail(self, state: dict[str, Array], rows: Array, first: int) -> None:
+        """Do the steps again one by one, keeping every tensor, and raise the error that says where it began."""
+        system = self.step.system
+        everything = program(system, tuple(equation.name for equation in system.equations), self.dtype)
+
+        def run_step(number: int) -> Mapping[str, Array]:
+            begun = {name: value.copy() for name, value in state.items()}
+            at = number - first
+            steps = {"rows": rows[at : at + 1], "η": self.rates[number : number + 1]}
+            with np.errstate(all="ignore"):
+                values = everything.run(self.data, state, steps, seed=self.run.seed, first_step=number)
+            return {**self.data, **begun, **{name: np.asarray(value)[0] for name, value in values.items()}}
+
+        raise explain(system, run_step, range(first, first + len(rows)), lambda n: float(self.rates[n]))
