@@ -59,9 +59,7 @@ class StepDecay(Schedule):
 class ExponentialDecay(Schedule):
     """Multiplied by ``factor`` over every ``every`` steps, evenly."""
 
-    source = (
-        "Senior et al., An empirical study of learning rates (2013), exponential scheduling"
-    )
+    source = "Senior et al., An empirical study of learning rates (2013), exponential scheduling"
     equations = "axis t\ndata η0, γ, s\nη[t] = η0*γ^(t/s)"
 
     rate: float = symbol("η0", 0.01, low=0)
