@@ -10,7 +10,7 @@ import numpy as np
 
 from chainrule.equations.evaluate import numpy_function
 from chainrule.equations.node import Access, Apply, Index, Number
-from chainrule.notation.matrix import (
+from chainrule.notation.matrix_forms import (
     Diagonal,
     Form,
     Hadamard,

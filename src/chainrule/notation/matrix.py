@@ -1,138 +1,37 @@
 """Equations recognised in matrix form: ``z = x W + 1 βᵀ``, ``∂W = xᵀ δ``, ``δ = ∂a ⊙ a ⊙ (1 − a)``.
 
-A tensor with two axes is a matrix, the first axis its rows; one with one axis is a column.  Of a tensor with more axes
-all but two are held fixed: ``S_{bh} = Q_{bh} K_{bh}ᵀ`` for each b and h, ``h_t = tanh(x_t W + h_{t−1} U)`` for each t.
-A scalar added to a matrix is added to each of its elements; functions of a matrix are taken of each element.
-
-    form ::= Whole          a tensor, perhaps transposed
-           | Scalar         an expression without axes
-           | Ones           the column of ones           | Identity | Diagonal   a column on the diagonal
-           | Product        matrix product               | Hadamard   element by element      | Transposed
-           | Scaled         a scalar times a form        | Sum | Negative
-           | Mapped         a function of each element   | Norm       the sum of the squares of all elements
-           | SumOver        the sum of forms over an axis that each of them holds fixed
-
 ``matrix_form`` gives None where an equation has no such form: gathers, windows, maxima, positions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Any
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
-from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access, plain_axis
+from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, plain_axis
 from chainrule.equations.walk import free_axes, rebuild, subexpressions
-
-
-@dataclass(frozen=True)
-class Whole:
-    """A tensor, some of its axes held at a position; the others (None in ``indices``) are its rows and columns."""
-
-    tensor: str
-    indices: tuple[Expression | None, ...]
-    transposed: bool = False
-
-
-@dataclass(frozen=True)
-class Scalar:
-    expression: Expression
-
-
-@dataclass(frozen=True)
-class Ones:
-    axis: str
-    transposed: bool = False
-
-
-@dataclass(frozen=True)
-class Identity:
-    axis: str
-
-
-@dataclass(frozen=True)
-class Diagonal:
-    column: Form
-
-
-@dataclass(frozen=True)
-class Transposed:
-    """The transpose of a form that is no single tensor."""
-
-    form: Form
-
-
-@dataclass(frozen=True)
-class Product:
-    factors: tuple[Form, ...]
-
-
-@dataclass(frozen=True)
-class Hadamard:
-    factors: tuple[Form, ...]
-
-
-@dataclass(frozen=True)
-class Scaled:
-    scalar: Expression
-    form: Form
-
-
-@dataclass(frozen=True)
-class Sum:
-    terms: tuple[Form, ...]
-
-
-@dataclass(frozen=True)
-class Negative:
-    form: Form
-
-
-@dataclass(frozen=True)
-class Mapped:
-    function: str
-    arguments: tuple[Form, ...]
-
-
-@dataclass(frozen=True)
-class Norm:
-    form: Form
-
-
-@dataclass(frozen=True)
-class SumOver:
-    axis: str
-    form: Form
-
-
-Form = (
-    Whole
-    | Scalar
-    | Ones
-    | Identity
-    | Diagonal
-    | Transposed
-    | Product
-    | Hadamard
-    | Scaled
-    | Sum
-    | Negative
-    | Mapped
-    | Norm
-    | SumOver
+from chainrule.notation.matrix_forms import (
+    Diagonal,
+    Form,
+    Hadamard,
+    Identity,
+    Mapped,
+    MatrixEquation,
+    Negative,
+    Norm,
+    Ones,
+    Product,
+    Scalar,
+    Scaled,
+    Sum,
+    SumOver,
+    Transposed,
+    Whole,
+    subforms,
+    transpose,
 )
-
-
-@dataclass(frozen=True)
-class MatrixEquation:
-    """``left = right`` for every value of the ``fixed`` axes."""
-
-    left: Whole
-    right: Form
-    fixed: tuple[str, ...]
-
 
 ALL = "all"  # stands for all axes of a tensor at once, where an equation only works element by element
 
@@ -143,16 +42,15 @@ def matrix_form(equation: Equation) -> MatrixEquation | None:
         together = _all_axes_as_one(equation)
         if together is not None:
             return matrix_form(together)
+    found = []
     for fixed in combinations(equation.axes, max(0, len(equation.axes) - 2)):
         rows, columns = ([axis for axis in equation.axes if axis not in fixed] + [None, None])[:2]
-        right = _Recogniser(frozenset(fixed)).form(equation.expression, rows, columns)
-        if right is not None:
-            if isinstance(right, Scalar):
-                return None
-            left = _Recogniser(frozenset(fixed)).read(access(equation.name, equation.axes), rows, columns)
-            assert isinstance(left, Whole)
-            return MatrixEquation(left, right, fixed)
-    return None
+        recogniser = _Recogniser(frozenset(fixed))
+        left = recogniser.read(access(equation.name, equation.axes), rows, columns)
+        right = recogniser.form(equation.expression, rows, columns)
+        if isinstance(left, Whole) and right is not None and not isinstance(right, Scalar):
+            found.append(MatrixEquation(left, right, fixed))
+    return min(found, key=lambda candidate: _detours(candidate.right), default=None)
 
 
 def _all_axes_as_one(equation: Equation) -> Equation | None:
@@ -168,28 +66,6 @@ def _all_axes_as_one(equation: Equation) -> Equation | None:
     if set(free_axes(expression)) - {ALL} or any(isinstance(node, Reduce) for node in subexpressions(expression)):
         return None
     return Equation(equation.name, (ALL,), expression)
-
-
-def transpose(form: Form) -> Form:
-    match form:
-        case Whole(_, indices):
-            return replace(form, transposed=not form.transposed) if None in indices else form
-        case Ones():
-            return replace(form, transposed=not form.transposed)
-        case Scalar() | Identity() | Diagonal() | Norm():
-            return form
-        case Transposed(inner):
-            return inner
-        case Product(factors):
-            return Product(tuple(transpose(factor) for factor in reversed(factors)))
-        case Hadamard() | Sum() | Mapped():
-            return Transposed(form)
-        case Scaled(scalar, inner):
-            return Scaled(scalar, transpose(inner))
-        case Negative(inner):
-            return Negative(transpose(inner))
-        case SumOver(axis, inner):
-            return SumOver(axis, transpose(inner))
 
 
 class _Recogniser:
@@ -358,7 +234,7 @@ class _Recogniser:
         """The matrix between two axes, or the transpose of the one the other way where that is plainer."""
         form = self.hadamard(factors, rows, columns)
         other = None if form is None else self.hadamard(factors, columns, rows)
-        if other is None or isinstance(form, Whole) or _transposes(other) >= _transposes(form):
+        if form is None or other is None or isinstance(form, Whole) or _transposes(other) >= _transposes(form):
             return form
         return Transposed(other)
 
@@ -367,17 +243,14 @@ class _Recogniser:
         return self.hadamard(factors, axis, None) if factors else None
 
 
-def _transposes(form: Any) -> int:
+def _transposes(form: Form) -> int:
     """How many tensors stand transposed in a form."""
-    if isinstance(form, Whole | Ones):
-        return form.transposed
-    parts = (getattr(form, field.name) for field in fields(form))
-    return sum(
-        _transposes(part)
-        for value in parts
-        for part in (value if isinstance(value, tuple) else (value,))
-        if isinstance(part, Form)
-    )
+    return sum(part.transposed for part in subforms(form) if isinstance(part, Whole | Ones))
+
+
+def _detours(form: Form) -> int:
+    """How far a form is from plain matrix products."""
+    return sum(isinstance(part, SumOver | Diagonal) for part in subforms(form))
 
 
 def _made(kind: Any, forms: Iterable[Form | None]) -> Form | None:

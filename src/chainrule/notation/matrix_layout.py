@@ -24,7 +24,7 @@ from chainrule.notation.layout import (
     row,
     times,
 )
-from chainrule.notation.matrix import (
+from chainrule.notation.matrix_forms import (
     Diagonal,
     Form,
     Hadamard,

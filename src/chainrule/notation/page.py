@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from chainrule.notation.breaking import lines_of
 from chainrule.notation.document import (
     Block,
     Document,
@@ -20,6 +21,9 @@ from chainrule.notation.document import (
 from chainrule.notation.layout import EQUALS, Box, row
 from chainrule.notation.mathml import box_mathml, math_element
 from chainrule.notation.text import box_text
+
+# Widths, in letters, of a formula that has its line to itself, beside its matrix form, and beside words.
+FULL, HALF, STEP = 88, 44, 52
 
 STYLE = """
 .chainrule { --ink: #1c1f24; --soft: #646b76; --line: #e3e5ea; --paper: #fff; --panel: #f7f8fa;
@@ -53,17 +57,20 @@ STYLE = """
 .chainrule td.why b { color: var(--accent); font-weight: 600; display: block; }
 .chainrule tr.given td { color: var(--soft); }
 .chainrule details { border: 1px solid var(--line); border-radius: .55rem; margin: .55rem 0; background: var(--paper); }
-.chainrule details > summary { cursor: pointer; padding: .5rem .9rem; display: flex; gap: .2rem 2.5rem; flex-wrap: wrap;
+.chainrule details > summary { cursor: pointer; padding: .5rem .9rem .5rem 2.3rem; position: relative;
+  display: flex; gap: .2rem 2.5rem; flex-wrap: wrap;
   align-items: center; list-style: none; border-radius: .5rem; }
 .chainrule details > summary::-webkit-details-marker { display: none; }
-.chainrule details > summary::before { content: "›"; color: var(--soft); font-size: 1.2rem; width: .6rem;
-  margin-right: -1.6rem; transition: transform .15s; }
+.chainrule details > summary::before { content: "›"; color: var(--soft); font-size: 1.2rem; position: absolute;
+  left: .9rem; transition: transform .15s; }
 .chainrule details[open] > summary::before { transform: rotate(90deg); }
 .chainrule details > summary:hover { background: var(--panel); }
 .chainrule details[open] > summary { border-bottom: 1px solid var(--line); border-radius: .5rem .5rem 0 0;
   background: var(--panel); }
 .chainrule details > div { padding: .5rem 1.1rem .8rem; }
 .chainrule summary .matrix { color: var(--matrix); margin-left: auto; }
+.chainrule .broken { display: inline-flex; flex-direction: column; align-items: flex-start; gap: .25rem; }
+.chainrule .more { padding-left: 1.8em; }
 .chainrule .legend { display: grid; grid-template-columns: max-content 1fr; gap: .45rem 1.6rem; margin: 1rem 0; }
 .chainrule .legend > dt { margin: 0; } .chainrule .legend > dd { margin: 0; color: var(--soft); max-width: 46rem; }
 .chainrule pre { background: var(--panel); border-radius: .45rem; padding: .9rem 1.1rem; overflow-x: auto; margin: 0;
@@ -140,39 +147,46 @@ def _table(kind: str, rows: list[str]) -> str:
 
 
 def _formula(line: Line) -> str:
-    matrix = "" if line.matrix is None else _math(_equation(*line.matrix))
+    matrix = "" if line.matrix is None else _math(*line.matrix, HALF)
     tag = f"<span>{line.tag}</span>" if line.tag else ""
     kind = ' class="both"' if matrix else ""
-    return f'<tr{kind}>{_sides(line)}<td class="matrix">{matrix}</td><td class="tag">{tag}</td></tr>'
+    sides = _sides(line, HALF if matrix else FULL)
+    return f'<tr{kind}>{sides}<td class="matrix">{matrix}</td><td class="tag">{tag}</td></tr>'
 
 
 def _step(line: Line) -> str:
     if line.rule == "given":
-        return f'<tr class="given">{_sides(line)}<td class="why">given</td></tr>'
+        return f'<tr class="given">{_sides(line, STEP)}<td class="why">given</td></tr>'
     why = f"<b>{escape(line.rule)}</b>{_words(line.note)}"
-    return f'<tr>{_sides(line)}<td class="why">{why}</td></tr>'
+    return f'<tr>{_sides(line, STEP)}<td class="why">{why}</td></tr>'
 
 
-def _sides(line: Line) -> str:
-    left = "" if line.left is None else _math(line.left)
-    return f'<td class="left">{left}</td><td class="right">{_math(row(EQUALS, line.right))}</td>'
+def _sides(line: Line, width: float) -> str:
+    left = "" if line.left is None else _math_line(line.left)
+    return f'<td class="left">{left}</td><td class="right">{_math(None, line.right, width)}</td>'
 
 
 def _fold(summary: Line, inside: str, unfolded: bool) -> str:
-    index = f'<span class="index">{_math(_equation(summary.left, summary.right))}</span>'
-    matrix = "" if summary.matrix is None else f'<span class="matrix">{_math(_equation(*summary.matrix))}</span>'
+    width = FULL if summary.matrix is None else HALF
+    index = f'<span class="index">{_math(summary.left, summary.right, width)}</span>'
+    matrix = "" if summary.matrix is None else f'<span class="matrix">{_math(*summary.matrix, width)}</span>'
     kind = ' class="both"' if matrix else ""
     return (
         f"<details{' open' if unfolded else ''}><summary{kind}>{index}{matrix}</summary><div>{inside}</div></details>"
     )
 
 
-def _equation(left: Box | None, right: Box) -> Box:
-    return row(EQUALS, right) if left is None else row(left, EQUALS, right)
+def _math(left: Box | None, right: Box, width: float) -> str:
+    """An equation in displayed style, in as many lines as it needs."""
+    first, *others = lines_of(right, width)
+    start = row(EQUALS, first) if left is None else row(left, EQUALS, first)
+    if not others:
+        return _math_line(start)
+    lines = "".join(f'<span class="more">{_math_line(other)}</span>' for other in others)
+    return f'<span class="broken">{_math_line(start)}{lines}</span>'
 
 
-def _math(box: Box) -> str:
-    """A formula in displayed style, in line."""
+def _math_line(box: Box) -> str:
     return f'<math displaystyle="true">{box_mathml(box)}</math>'
 
 

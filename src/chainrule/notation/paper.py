@@ -3,6 +3,7 @@ r"""A document as LaTeX: a file that ``pdflatex`` compiles, or its inside for us
 from __future__ import annotations
 
 from chainrule.equations.grammar import GREEK
+from chainrule.notation.breaking import lines_of
 from chainrule.notation.document import (
     Block,
     Document,
@@ -17,7 +18,11 @@ from chainrule.notation.document import (
     Words,
 )
 from chainrule.notation.latex import box_latex, escape
-from chainrule.notation.layout import EQUALS, Box, row
+from chainrule.notation.layout import Box
+
+# Parts of the line's width, and how many letters of a formula fill the line.
+FULL, STEP, HALF, THIRD = 0.8, 0.52, 0.43, 0.36
+LETTERS = 96
 
 # What the inside needs; the comment is written into the fragment too.
 PACKAGES = ("amsmath", "amssymb", "array", "longtable", "adjustbox", "xcolor")
@@ -93,10 +98,10 @@ def _table(columns: str, rows: list[str]) -> str:
 
 
 def _formula(line: Line) -> str:
-    width = "0.43" if line.matrix is not None else "0.8"
-    matrix = "" if line.matrix is None else rf"\color{{matrix}}{_fit(_equation(*line.matrix), '0.36')}"
+    width = HALF if line.matrix is not None else FULL
+    matrix = "" if line.matrix is None else rf"\color{{matrix}}{_fit(*line.matrix, THIRD)}"
     tag = rf"\textcolor{{accent}}{{\textbf{{{line.tag}}}}}" if line.tag else ""
-    index = _fit(row(EQUALS, line.right), width)
+    index = _fit(None, line.right, width)
     if matrix:
         index = rf"\makebox[0.45\linewidth][l]{{{index}}}"
     return f"{_left(line)} & {index} & {matrix} & {tag}"
@@ -104,27 +109,29 @@ def _formula(line: Line) -> str:
 
 def _step(line: Line) -> str:
     why = "given" if line.rule == "given" else rf"\textcolor{{accent}}{{{escape(line.rule)}}}: {_words(line.note)}"
-    return f"{_left(line)} & {_fit(row(EQUALS, line.right), '0.5')} & {why}"
+    return f"{_left(line)} & {_fit(None, line.right, STEP)} & {why}"
 
 
 def _summary(line: Line) -> str:
-    index = _fit(_equation(line.left, line.right), "0.56" if line.matrix is not None else "1")
+    index = _fit(line.left, line.right, STEP if line.matrix is not None else FULL)
     if line.matrix is None:
         return index
-    return rf"{index}\hfill\textcolor{{matrix}}{{{_fit(_equation(*line.matrix), '0.4')}}}"
+    return rf"{index}\hfill\textcolor{{matrix}}{{{_fit(*line.matrix, HALF)}}}"
 
 
 def _left(line: Line) -> str:
     return "" if line.left is None else box_latex(line.left)
 
 
-def _equation(left: Box | None, right: Box) -> Box:
-    return row(EQUALS, right) if left is None else row(left, EQUALS, right)
-
-
-def _fit(box: Box, width: str) -> str:
-    """A formula, made smaller where it is wider than its share of the line."""
-    return rf"\adjustbox{{max width={width}\linewidth,margin=0pt 3pt}}{{$\displaystyle {{}}{box_latex(box)}$}}"
+def _fit(left: Box | None, right: Box, width: float) -> str:
+    """An equation in as many lines as it needs, and made smaller where a line is still too wide."""
+    lines = list(lines_of(right, width * LETTERS))
+    start = "" if left is None else box_latex(left)
+    body = f"{start} {{}}= {box_latex(lines[0])}"
+    if len(lines) > 1:
+        more = "".join(rf" \\ &\quad {{}}{box_latex(line)}" for line in lines[1:])
+        body = rf"\begin{{aligned}}[t] &{body}{more} \end{{aligned}}"
+    return rf"\adjustbox{{max width={width}\linewidth,margin=0pt 3pt}}{{$\displaystyle {body.strip()}$}}"
 
 
 def _words(words: Words) -> str:

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chainrule.notation.breaking import lines_of
 from chainrule.notation.document import (
     Block,
     Document,
@@ -20,8 +21,11 @@ from chainrule.notation.document import (
     Steps,
     Words,
 )
+from chainrule.notation.layout import Box
 from chainrule.notation.text import box_text
 
+# Widths, in letters, of formulas with a line of their own, beside their matrix form, and beside words.
+FULL, HALF, STEP = 72, 44, 46
 ACCENT, SOFT, MATRIX = "yellow", "bright_black", "cyan"
 
 
@@ -78,9 +82,9 @@ def _formulas(lines: tuple[Line, ...]) -> Table:
         matrix = ""
         if line.matrix is not None:
             left, right = line.matrix
-            matrix = f"{'' if left is None else box_text(left)} = {box_text(right)}"
+            matrix = f"{'' if left is None else box_text(left)} = {_broken(right, HALF)}"
         left_text = "" if line.left is None else box_text(line.left)
-        cells = (left_text, f" = {box_text(line.right)}    ", f"{matrix}   ", line.tag)
+        cells = (left_text, f" = {_broken(line.right, HALF)}    ", f"{matrix}   ", line.tag)
         table.add_row(*map(Text, cells))  # as Text, so that brackets are not taken for markup
     return table
 
@@ -94,17 +98,23 @@ def _steps(lines: tuple[Line, ...]) -> Table:
         given = line.rule == "given"
         why = Text("given") if given else Text(line.rule, ACCENT).append(": ", SOFT) + _words(line.note, SOFT)
         left = "" if line.left is None else box_text(line.left)
-        table.add_row(Text(left), Text(f" = {box_text(line.right)}  "), why, style=SOFT if given else None)
+        right = _broken(line.right, STEP)
+        table.add_row(Text(left), Text(f" = {right}  "), why, style=SOFT if given else None)
     table.expand = True
     return table
 
 
+def _broken(box: Box, width: float) -> str:
+    return "\n     ".join(box_text(part).lstrip() for part in lines_of(box, width))
+
+
 def _summary(line: Line) -> Text:
     left = "" if line.left is None else f"{box_text(line.left)} = "
-    text = Text("• ", ACCENT).append(f"{left}{box_text(line.right)}", "bold")
+    right = _broken(line.right, FULL)
+    text = Text("• ", ACCENT).append(f"{left}{right}", "bold")
     if line.matrix is not None and line.matrix[0] is not None:
         text.append("    " if len(text) < 60 else "\n    ")
-        text.append(f"{box_text(line.matrix[0])} = {box_text(line.matrix[1])}", MATRIX)
+        text.append(f"{box_text(line.matrix[0])} = {_broken(line.matrix[1], FULL)}", MATRIX)
     return text
 
 
