@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
 from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, plain_axis
@@ -207,6 +208,7 @@ class Facts:
         return self._signs[tensor]
 
 
+@lru_cache(maxsize=512)
 def gathers(system: System) -> tuple[Place, ...]:
     """The reads at computed positions, which are inside or not depending on the data."""
     found: dict[Place, None] = {}

@@ -67,6 +67,7 @@ class NumpyProgram:
         self._ready: dict[frozenset[str], System] = {}
         self._exact: dict[Any, Variant] = {}
         self._similar: dict[Any, list[Variant]] = {}
+        self._solved: dict[Any, Mapping[str, int]] = {}
         self._last: Variant | None = None
 
     @property
@@ -222,10 +223,14 @@ class NumpyProgram:
         return self._ready[given]
 
     def _sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, int]:
+        key = tuple(sorted(shapes.items()))
+        if key in self._solved:
+            return self._solved[key]
         sizes = solve_sizes(self.system, shapes, partial=True)
         for axis, representative in self.classes.items():
             if axis in sizes:
                 sizes.setdefault(representative, sizes[axis])
+        self._solved[key] = sizes
         return sizes
 
 
