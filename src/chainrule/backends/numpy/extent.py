@@ -1,8 +1,8 @@
 """Sizes of axes in generated code.
 
 The size of an axis that only data have (a batch) is written as a name, ``size_b``, so that the same code serves any
-size; the size of an axis that a parameter has is written as a number.  Where the code itself depends on a size
-(windows, padding), the axis is noted as ``fixed``, and the code is used for that size only.
+size; the size of an axis that a parameter has, or that is declared, is written as a number.  Where the code itself
+depends on a size (windows, padding), the axis is noted as ``fixed``, and the code is used for that size only.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from chainrule.backends.numpy.value import Value, literal
 from chainrule.equations.node import base_axis
+from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
 
@@ -23,6 +24,7 @@ class Extents:
         self.classes = dict(classes)
         lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
         self.fixed = {self.axis_class(name) for tensor in lasting for name in tensor.axes}
+        self.fixed |= {self.axis_class(name) for name in solve_sizes(system, {}, partial=True)}
         self.used: dict[str, str] = {}
 
     def axis_class(self, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from chainrule.backends.numpy.expressions import RULES
@@ -60,15 +60,19 @@ def write_module(
     safe: Mapping[Place, bool],
     classes: Mapping[str, str],
     single: str = "",
+    reserved: Collection[str] = (),
 ) -> Module:
     """The code for a system that has been through the passes.
 
     ``stepped``: the inputs that change from step to step.  ``safe``: which reads at computed positions are inside.
     ``classes``: which axes have one size.  ``single``: the name of the one function to write, without a ``prepare``.
+    ``reserved``: names that may not be used for variables.
     """
     extents = Extents(system, sizes, classes)
+    if single:
+        extents.fixed.update(extents.axis_class(name) for name in sizes)
     facts = Facts(system, extents.number, extents.same, ranges_of_safe(system, safe, extents.number), safe)
-    names = Names({*HELPERS, "seed", "number"})
+    names = Names({*HELPERS, "seed", "number", *reserved})
     w = Writer(system, extents, facts, names, dtype, RULES)
     order = plan(system, outputs)
     lasting = set() if single else _lasting(system, order, stepped)
@@ -140,6 +144,8 @@ def _result(w: Writer, name: str) -> str:
     axes = w.system.tensor_axes[name]
     if stored.axes == axes:
         return stored.text
+    if not stored.axes and stored.weak:
+        return f"np.full({w.shape(axes)}, {stored.text}, {'int' if stored.kind == 'integer' else w.dtype})"
     return f"np.broadcast_to({expanded(stored, axes)}, {w.shape(axes)})"
 
 
