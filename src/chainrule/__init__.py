@@ -17,6 +17,7 @@ _PUBLIC = {
     "chainrule.equations.system": ("System", "Input"),
     "chainrule.equations.evaluate": ("evaluate",),
     "chainrule.notation.derivation": ("derive", "Derivation"),
+    "chainrule.calculus.differences": ("check_gradients", "sample_values", "GradientCheck"),
     "chainrule.calculus.second": ("hessian_vector_product", "jacobian_vector_product", "gauss_newton_product"),
     "chainrule.layers": (
         "Identity", "Sigmoid", "HardSigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU",
@@ -38,6 +39,10 @@ _PUBLIC = {
         "LeCunUniform", "LeCunNormal", "Orthogonal",
     ),
     "chainrule.regularizers": ("L2", "L1", "ElasticNet", "PerExample"),
+    "chainrule.training.callbacks": ("Callback", "EarlyStopping", "Run"),
+    "chainrule.training.history": ("History",),
+    "chainrule.estimators": ("Classifier", "Regressor"),
+    "chainrule.estimators.saving": ("load",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 
