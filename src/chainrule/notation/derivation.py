@@ -51,7 +51,7 @@ class Derivation(Log):
 
     def rich(self) -> RenderableType:
         """Coloured text, for the console of ``rich``."""
-        return terminal.renderable(self.document)
+        return terminal.Shown(self.document)
 
     def _repr_html_(self) -> str:
         return page.fragment(self.document)
