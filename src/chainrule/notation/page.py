@@ -43,7 +43,7 @@ STYLE = """
 .chainrule .forms label { cursor: pointer; }
 .chainrule .scroll { overflow-x: auto; margin: .6rem 0; }
 .chainrule table.formulas { border-collapse: collapse; width: 100%; }
-.chainrule table.formulas td { padding: .32rem 0; vertical-align: middle; white-space: nowrap; }
+.chainrule table.formulas td { padding: .32rem 0; vertical-align: baseline; white-space: nowrap; }
 .chainrule td.left { text-align: right; width: 1%; }
 .chainrule td.right { padding-right: 2.5rem !important; }
 .chainrule td.matrix { color: var(--matrix); width: 44%; }
@@ -51,7 +51,6 @@ STYLE = """
 .chainrule td.tag { text-align: right; font-weight: 650; font-size: .9rem; width: 3.2rem; }
 .chainrule td.tag span { border: 1px solid currentColor; border-radius: .3rem; padding: .05rem .4rem;
   color: var(--accent); }
-.chainrule table.steps td { vertical-align: baseline; }
 .chainrule table.steps td.why { white-space: normal; font-size: .87rem; line-height: 1.45; min-width: 15rem;
   width: 38%; }
 .chainrule td.why b { color: var(--accent); font-weight: 600; display: block; }
@@ -82,7 +81,12 @@ STYLE = """
 .chainrule:has(.forms [value=matrix]:checked) summary.both .index { display: none; }
 .chainrule:has(.forms [value=matrix]:checked) tr.both td.left { visibility: hidden; width: 0; font-size: 0; }
 .chainrule:has(.forms [value=matrix]:checked) summary .matrix { margin-left: 0; }
-@media (max-width: 50rem) { .chainrule main { padding: 1.5rem 1rem; } .chainrule summary .matrix { margin-left: 0; } }
+@media (max-width: 50rem) { .chainrule main { padding: 1.5rem 1rem; } .chainrule summary .matrix { margin-left: 0; }
+  .chainrule table.steps :is(tbody, tr) { display: block; }
+  .chainrule table.steps td { display: inline-block; vertical-align: middle; }
+  .chainrule table.steps td.left { width: 3.6rem; }
+  .chainrule table.steps td.right { max-width: calc(100% - 3.8rem); overflow-x: auto; padding-right: 0 !important; }
+  .chainrule table.steps td.why { display: block; width: auto; min-width: 0; padding: 0 0 .6rem 3.6rem; } }
 @media print { .chainrule { --paper: #fff; --ink: #000; --soft: #444; --panel: #fff; --line: #ccc; --accent: #8a3b12;
   --matrix: #1f5f8b; font-size: 10.5pt; }
   .chainrule main { padding: 0; max-width: none; } .chainrule .forms { display: none; }
