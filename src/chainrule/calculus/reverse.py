@@ -271,8 +271,9 @@ def _sum(axes: Sequence[str], factors: Sequence[Expression]) -> Expression:
 
 
 def _chain_reason(name: str, reader: Equation, cost: str) -> str:
-    through = cost if reader.name == cost else f"{cost} through {reader.name}"
+    if reader.name == cost:
+        return f"{cost} reads {name}: how {cost} changes with it, where the bracket picks this element"
     return (
-        f"{name} is read by the equation of {reader.name}; a small change of {name} changes {through} by the slope of "
-        "that equation, wherever the bracket says that this element is the one read"
+        f"{reader.name} reads {name}: how {cost} changes with {reader.name}, times how {reader.name} changes with "
+        f"{name}, summed where the bracket picks this element"
     )
