@@ -35,9 +35,22 @@ from chainrule.estimators import Classifier, Regressor
 
 FOLDS = 5
 ADULT = (
-    "age workclass fnlwgt education education_years marital_status occupation relationship race sex capital_gain "
-    "capital_loss hours_per_week country income"
-).split()
+    "age",
+    "workclass",
+    "fnlwgt",
+    "education",
+    "education_years",
+    "marital_status",
+    "occupation",
+    "relationship",
+    "race",
+    "sex",
+    "capital_gain",
+    "capital_loss",
+    "hours_per_week",
+    "country",
+    "income",
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ def penguins() -> Data:
 def adult() -> Data:
     """The training part of Adult, 32,561 rows."""
     path = data_folder("tabular") / "adult-train.csv"
-    table = pd.read_csv(path, header=None, names=ADULT, skipinitialspace=True, na_values="?")
+    table = pd.read_csv(path, header=None, names=list(ADULT), skipinitialspace=True, na_values="?")
     return Data(table.drop(columns="income"), table["income"], True)
 
 

@@ -24,7 +24,7 @@ MISSING_TEXTS = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "none", 
 
 # A text column with this share of numbers is a column of numbers with a slip in it, not a category.
 MOSTLY_NUMBERS = 0.9
-FEWEST_NUMBERS = 10
+FEWEST_NUMBERS = 10  # rows
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ def _numbers(name: str, column: Sequence[Any]) -> Array | None:
         return None if np.isnan(array).all() and any(isinstance(value, str) for value in different) else array
     found = [value for value in column if number[value] is not None and number[value] == number[value]]
     present = sum(not is_missing(value) for value in column) if len(found) >= FEWEST_NUMBERS else math.inf
-    if len(found) >= MOSTLY_NUMBERS * present and len({number[value] for value in found}) >= FEWEST_NUMBERS:
+    if len(found) >= MOSTLY_NUMBERS * present:
         row, value = next((row, value) for row, value in enumerate(column, 1) if number[value] is None)
         raise not_a_number(name, row, value)
     return None

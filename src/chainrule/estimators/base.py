@@ -37,6 +37,16 @@ MERGE_UP_TO = 20_000  # rows; in larger sets rows that are the same are left as 
 
 
 @dataclass(frozen=True)
+class TrainingRun:
+    """What a training run was, beside its equations and its data."""
+
+    rows: int
+    batch_size: int
+    epochs: int
+    seed: int
+
+
+@dataclass(frozen=True)
 class Rows:
     """Rows as they were given: a table or an array with more axes, and, for training, targets and weights."""
 
@@ -61,6 +71,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     specification_: Specification
     parameters_: dict[str, Array]
     history_: History
+    training_: TrainingRun
 
     # --- what the estimators differ in -------------------------------------------------------------------------------
 
@@ -108,13 +119,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         given twice.  ``validation``: rows and targets to measure on after each epoch, instead of rows set aside.
         Raises ChainruleError (a ValueError) naming the column and row of what cannot be used.
         """
-        rows = self._rows(X, y, sample_weight, reset=True)
-        rows = _distinct(rows)
+        rows = _distinct(self._rows(X, y, sample_weight, reset=True))
         self.target_ = self._fit_target(rows.y, rows.weights)
-        rows = Rows(rows.X, rows.y, self._weigh(rows))
         aside = None if validation is None else self._rows(*validation, None, reset=False)
-        if aside is None:
-            rows, aside = self._set_aside(rows)
+        rows, aside = self._divide(rows, aside)
         self.input_, seed = self._fit_input(rows), self._seed()
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
         state = first_state(self.specification_.step, seed)
@@ -221,6 +229,28 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _described(self) -> str:
         """The targets in words."""
 
+    def training_arrays(self, X: Any, y: Any, sample_weight: Any = None) -> dict[str, Array]:
+        """The arrays that ``fit`` trained on when it was given these rows: what the file of ``source()`` reads.
+
+        ``np.savez("data.npz", **model.training_arrays(X, y))`` writes them.
+        """
+        check_is_fitted(self, "parameters_")
+        rows, _ = self._divide(_distinct(self._rows(X, y, sample_weight, reset=False)), None)
+        return self._arrays(rows)
+
+    def _arrays(self, rows: Rows) -> dict[str, Array]:
+        """Rows as the training step reads them: X [r, …], the targets, and the weights, with mean 1."""
+        step = self.specification_.step
+        learnt = self._learnt(rows.y, step)
+        weights = (rows.weights / rows.weights.mean()).astype(np.float32)
+        values = {"x": self._encode(rows.X), "t": learnt, "y": learnt, "ω": weights}
+        return {source: values[name] for name, source in step.sources.items()}
+
+    def _divide(self, rows: Rows, aside: Rows | None) -> tuple[Rows, Rows | None]:
+        """Training rows, the weights of their classes put in, and validation rows."""
+        rows = Rows(rows.X, rows.y, self._weigh(rows))
+        return (rows, aside) if aside is not None else self._set_aside(rows)
+
     def _set_aside(self, rows: Rows) -> tuple[Rows, Rows | None]:
         """Training rows and validation rows (None if there are to be none)."""
         fraction = self.validation_fraction
@@ -255,9 +285,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         from chainrule.training.display import Display
 
         step = self.specification_.step
-        values = {"x": self._encode(rows.X), "ω": (rows.weights / rows.weights.mean()).astype(np.float32)}
-        values |= dict.fromkeys(("t", "y"), self._learnt(rows.y, step))
-        data = {source: values[name] for name, source in step.sources.items()}
+        data = self._arrays(rows)
         data |= {name: np.array(value, dtype=np.float32) for name, value in step.constants.items()}
         stopping = self._early_stopping()
         if self.early_stopping is None and aside is not None:
@@ -272,6 +300,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
         self._state, self._seed_ = dict(run.state), run.seed
         self.n_iter_ = run.epoch
+        self.training_ = TrainingRun(len(rows), batch_size, run.epochs, run.seed)
         self.best_epoch_ = run.best_epoch or run.epoch
 
     # --- predicting ---------------------------------------------------------------------------------------------------

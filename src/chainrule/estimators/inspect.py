@@ -13,6 +13,7 @@ from chainrule.calculus.differences import GradientCheck, check_gradients
 from chainrule.estimators import saving
 from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table
 from chainrule.training.history import FIRST
+from chainrule.training.loop import epoch_batches
 
 if TYPE_CHECKING:
     from chainrule.notation.derivation import Derivation
@@ -51,13 +52,32 @@ class Inspection:
         return derive(step.cost_system, step.cost)
 
     def source(self) -> str:
-        """A Python file that trains the same network with NumPy alone."""
-        from chainrule.backends.numpy import standalone
+        """A Python file that trains the same network with NumPy alone, from the same first values.
+
+        It reads the arrays of ``training_arrays(X, y)``, and its losses are those of ``fit``, step by step.
+        """
+        from chainrule.backends.numpy.standalone import Training, standalone
 
         model: Any = self
         check_is_fitted(model, "parameters_")
-        text: str = standalone(model.specification_.step)
-        return text
+        specification, run = model.specification_, model.training_
+        step = specification.step
+        sizes = {**sizes_for_one_row(step.cost_system), "b": run.rows}
+        return standalone(
+            Training(
+                step.system,
+                {step.sources[tensor.name]: tuple(sizes[axis] for axis in tensor.axes) for tensor in step.inputs},
+                step.initialization,
+                specification.optimizer.schedule.written,
+                epoch_batches,
+                run.batch_size,
+                run.epochs,
+                run.seed,
+                step.loss,
+                step.constants,
+            ),
+            f"Trains {specification.network!r} with NumPy alone.",
+        )
 
     def check_gradients(self, X: Any = None, y: Any = None, *, elements: int = 20) -> tuple[GradientCheck, ...]:
         """Derived gradients against finite differences, for each parameter as it is now.

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
         "prediction": {"name": step.prediction.name, "equations": str(step.prediction_system).splitlines()},
         "training": {"cost": step.cost, "equations": str(step.cost_system).splitlines()},
         "history": model.history_.to_json(),
+        "run": asdict(model.training_),
         "best_epoch": model.best_epoch_,
         "parameters": {"file": TENSORS, "sha256": hashlib.sha256(tensors).hexdigest()},
     }
@@ -128,6 +130,7 @@ def _parameters(path: Path, content: bytes, description: Mapping[str, Any]) -> d
 
 
 def _rebuild(description: Mapping[str, Any], parameters: dict[str, Array]) -> Any:
+    from chainrule.estimators.base import TrainingRun
     from chainrule.estimators.classifier import Classifier
     from chainrule.estimators.regressor import Regressor
 
@@ -145,6 +148,7 @@ def _rebuild(description: Mapping[str, Any], parameters: dict[str, Array]) -> An
         model.classes_ = model.target_.classes
     model.specification_ = _specification(description["model"])
     model.history_ = History.from_json(description["history"])
+    model.training_ = TrainingRun(**description["run"])
     model.n_iter_, model.best_epoch_ = len(model.history_), int(description["best_epoch"])
     model.parameters_ = _in_order(model.specification_, parameters)
     return model

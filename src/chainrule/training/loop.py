@@ -21,6 +21,7 @@ from chainrule.training.interrupt import Interrupt
 from chainrule.training.nonfinite import explain
 from chainrule.training.programs import program
 from chainrule.training.step import TrainingStep
+from chainrule.training.threads import threads_for
 
 Array = NDArray[Any]
 Measure = Callable[[Mapping[str, Array]], Mapping[str, float]]
@@ -49,13 +50,12 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return math.ceil(rows / batch_size)
 
 
-def epoch_batches(rows: int, batch_size: int, seed: int, epoch: int) -> tuple[Array, Array]:
-    """The rows of an epoch in random order: full minibatches [s, b], and those left over [1 or 0, b]."""
+def epoch_batches(rows: int, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
+    """The rows of an epoch in random order: the full minibatches [s, b], then the smaller one of those left over."""
     order = np.random.default_rng((seed, epoch)).permutation(rows)
     full = rows // batch_size
-    return order[: full * batch_size].reshape(full, batch_size), order[full * batch_size :].reshape(
-        -1, rows - full * batch_size or 1
-    )
+    groups = [order[: full * batch_size].reshape(full, batch_size), order[full * batch_size :][None, :]]
+    return [group for group in groups if group.size]
 
 
 def train(
@@ -79,7 +79,8 @@ def train(
     if rows < 1 or batch_size < 1:
         raise ChainruleError(f"no minibatches of {batch_size} can be made of {rows} rows")
     loop = _Loop(step, data, run, np.asarray(rates, dtype=np.float64), dtype)
-    with Interrupt() as interrupt:
+    work = batch_size * sum(run.state[name].size for name in run.parameters)
+    with Interrupt() as interrupt, threads_for(work):
         for callback in callbacks:
             callback.on_start(run)
         try:
