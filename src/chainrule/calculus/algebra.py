@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from chainrule.equations.affine import as_index, position_or_value
+from chainrule.equations.affine import as_index, as_position, as_value, position_or_value
 from chainrule.equations.functions import COMPARISONS
 from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, base_axis, plain_axis
 from chainrule.equations.walk import free_axes, rebuild
@@ -32,7 +32,9 @@ _HOLDS: dict[str, Callable[[int, int], bool]] = {
 @lru_cache(maxsize=100_000)
 def tidy(node: Any) -> Any:
     """The expression with ones, zeros, numbers, signs and equal factors collected, from the inside out."""
-    node = rebuild(node, tidy)
+    if isinstance(node, Index):
+        return node
+    node = rebuild(rebuild(node, tidy), _as_value)
     match node:
         case Apply("+", arguments):
             return _sum(arguments)
@@ -50,8 +52,12 @@ def tidy(node: Any) -> Any:
         case Reduce("sum", _, body) if body is Number(0):
             return Number(0)
         case Access(tensor, indices):
-            return Access(tensor, tuple(as_index(index, True) or index for index in indices))
+            return Access(tensor, tuple(as_position(index) for index in indices))
     return node
+
+
+def _as_value(node: Any) -> Any:
+    return as_value(node) if isinstance(node, Index) else node
 
 
 class _Factors:

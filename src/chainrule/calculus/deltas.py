@@ -20,28 +20,32 @@ Classes = Mapping[str, str]
 
 
 def eliminate(
-    axes: Sequence[str], factors: Sequence[Expression], classes: Classes, covered: Collection[str] = ()
+    axes: Sequence[str], factors: Sequence[Expression], classes: Classes, covered: Collection[str] = (), last: int = 0
 ) -> tuple[tuple[str, ...], tuple[Expression, ...]]:
     """The summed axes and the factors of a product that are left when every bracket that can be is solved.
 
     ``covered``: axes outside whose range one of the factors is 0 in any case (the axes of ``∂y`` in the chain rule),
     so that their guard may be left out if the other factors are defined there.  ``classes``: see ``axis_classes``.
+    ``last``: this many factors at the end are solved first (the brackets of the chain rule, before the author's own).
     """
     left = list(axes)
     kept: list[Expression] = list(factors)
+    guards: list[Expression] = []
     while True:
-        solved = next(
-            ((at, solution) for at, factor in enumerate(kept) if (solution := _solve(factor, left, covered))), None
-        )
+        places = [*range(len(kept) - last, len(kept)), *range(len(kept) - last)]
+        solved = next(((at, solution) for at in places if (solution := _solve(kept[at], left, covered))), None)
         if solved is None:
-            return tuple(left), tuple(kept)
+            return tuple(left), (*kept, *guards)
         at, (name, value) = solved
+        if at >= len(kept) - last:
+            last -= 1
         del kept[at]
         left.remove(name)
-        before = kept
-        kept = [substitute(factor, {name: value}) for factor in before]
-        if not _inside(name, value, before, kept, classes, covered):
-            kept.append(Apply("<=<", (Number(0), value, Number(base_axis(name)))))
+        before = [*kept, *guards]
+        kept = [substitute(factor, {name: value}) for factor in kept]
+        guards = [substitute(factor, {name: value}) for factor in guards]
+        if not _inside(name, value, before, [*kept, *guards], classes, covered):
+            guards.append(Apply("<=<", (Number(0), value, Number(base_axis(name)))))
 
 
 def has_delta(axes: Sequence[str], factors: Sequence[Expression]) -> bool:

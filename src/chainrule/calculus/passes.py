@@ -20,6 +20,7 @@ from chainrule.calculus.algebra import factors_of, split, tidy, times
 from chainrule.calculus.deltas import eliminate, has_delta
 from chainrule.calculus.derivation import Step
 from chainrule.calculus.recognise import Context, recognise
+from chainrule.equations.affine import as_value
 from chainrule.equations.node import Apply, Equation, Number, Reduce, base_axis
 from chainrule.equations.walk import free_axes, fresh_axis, rebuild, rename
 
@@ -158,7 +159,7 @@ REWRITES: tuple[Rewrite, ...] = (
     Rewrite(
         "arithmetic",
         "ones and zeros drop out, numbers and signs are collected, equal factors cancel",
-        lambda node, left, context: tidy(node),
+        lambda node, left, context: as_value(tidy(node)),
     ),
     Rewrite("log and exp", "the same value without overflow: log undoes exp", _everywhere(_stable)),
     Rewrite("sum of sums", "sums may be taken together, in any order", _everywhere(_merge_sums)),

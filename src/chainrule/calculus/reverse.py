@@ -60,7 +60,7 @@ def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Log:
             for raw, covered in _contributions(forward, reader, name, cost, adjoints):
                 unsolved = Equation(adjoints[name], axes, _sum(*raw))
                 steps.append(Step(name, "chain rule", None, unsolved, _chain_reason(name, reader, cost), reader))
-                term = _sum(*eliminate(*raw, classes, covered))
+                term = _sum(*eliminate(*raw, classes, covered, last=len(axes)))
                 if term is not unsolved.expression:
                     steps.append(
                         Step(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.equations.node import Apply, Expression, Index, Number
-from chainrule.equations.walk import combine
+from chainrule.equations.walk import combine, general_index
 
 
 def as_index(node: Any, integer: bool) -> Index | None:
@@ -17,11 +17,32 @@ def as_index(node: Any, integer: bool) -> Index | None:
     return index if integer or mentions_axis else None
 
 
+def as_position(node: Expression) -> Expression:
+    """The node in the form that it has in an integer place: every affine part of it is one Index."""
+    index = as_index(node, True)
+    if index is not None:
+        return index
+    match node:
+        case Apply("+" | "*" | "neg" | "//" | "%" as function, arguments):
+            return Apply(function, tuple(as_position(argument) for argument in arguments))
+    return node
+
+
+def as_value(node: Expression) -> Expression:
+    """The node in the form that it has where any number may stand: an Index without axes is arithmetic on sizes."""
+    match node:
+        case Index(terms, constant) if all(isinstance(atom, Number) for _, atom in terms):
+            return general_index(terms, constant) if terms else Number(constant)
+        case Apply("+" | "*" | "neg" | "//" | "%" as function, arguments):
+            return Apply(function, tuple(as_value(argument) for argument in arguments))
+    return node
+
+
 def position_or_value(node: Expression) -> Expression:
     """One side of a comparison: ``size(t) - 1`` is a position like ``t - 1``, a whole number is a Number."""
     index = as_index(node, True) if isinstance(node, (Apply, Index)) else None
     if index is None:
-        return node
+        return as_value(node)
     if not index.terms:
         return Number(index.constant) if isinstance(node, Index) else node
     return _divisor(index) if _is_size(index) else index

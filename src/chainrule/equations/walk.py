@@ -165,9 +165,10 @@ def general_index(terms: Iterable[tuple[int, Any]], constant: int) -> Expression
     sum_of: list[Any] = []
     for coefficient, atom in terms:
         node = axis(atom) if isinstance(atom, str) else atom
-        sum_of.append(node if coefficient == 1 else Apply("*", (Number(coefficient), node)))
+        term = node if abs(coefficient) == 1 else Apply("*", (Number(abs(coefficient)), node))
+        sum_of.append(term if coefficient > 0 else Apply("neg", (term,)))
     if constant:
-        sum_of.append(Number(constant))
+        sum_of.append(Number(constant) if constant > 0 else Apply("neg", (Number(-constant),)))
     return sum_of[0] if len(sum_of) == 1 else Apply("+", tuple(sum_of))
 
 
