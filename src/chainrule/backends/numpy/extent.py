@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from chainrule.backends.numpy.value import Value, literal
 from chainrule.equations.node import base_axis
-from chainrule.equations.sizes import solve_sizes
+from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
 
@@ -19,9 +19,9 @@ from chainrule.errors import ChainruleError
 class Extents:
     """The sizes of the axes of a system, each either fixed or open."""
 
-    def __init__(self, system: System, sizes: Mapping[str, int], classes: Mapping[str, str]) -> None:
+    def __init__(self, system: System, sizes: Mapping[str, int]) -> None:
         self.sizes = dict(sizes)
-        self.classes = dict(classes)
+        self.classes = dict(axis_classes(system))
         lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
         self.fixed = {self.axis_class(name) for tensor in lasting for name in tensor.axes}
         self.fixed |= {self.axis_class(name) for name in solve_sizes(system, {}, partial=True)}

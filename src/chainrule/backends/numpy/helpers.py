@@ -78,7 +78,7 @@ def erf(x):  # type: ignore[no-untyped-def]
 
     Relative error below 6e-16 in double precision.
     """
-    x = np.asarray(x)
+    x = np.asarray(x) * 1.0
     z = np.abs(x).astype(np.float64)
     s = np.minimum(z, 0.46875) ** 2
     p = 1.85777706184603153e-1

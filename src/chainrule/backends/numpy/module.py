@@ -58,17 +58,17 @@ def write_module(
     stepped: frozenset[str],
     dtype: str,
     safe: Mapping[Place, bool],
-    classes: Mapping[str, str],
+    original: System,
     single: str = "",
     reserved: Collection[str] = (),
 ) -> Module:
     """The code for a system that has been through the passes.
 
     ``stepped``: the inputs that change from step to step.  ``safe``: which reads at computed positions are inside.
-    ``classes``: which axes have one size.  ``single``: the name of the one function to write, without a ``prepare``.
-    ``reserved``: names that may not be used for variables.
+    ``original``: the system before the passes.  ``single``: the name of the one function to write, without a
+    ``prepare``.  ``reserved``: names that may not be used for variables.
     """
-    extents = Extents(system, sizes, classes)
+    extents = Extents(original, sizes)
     if single:
         extents.fixed.update(extents.axis_class(name) for name in sizes)
     facts = Facts(system, extents.number, extents.same, ranges_of_safe(system, safe, extents.number), safe)

@@ -62,7 +62,6 @@ class NumpyProgram:
     def __init__(self, system: System, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> None:
         self.system = system
         self.outputs = outputs
-        self.classes = axis_classes(system)
         self.dtype = dtype
         self._ready: dict[frozenset[str], System] = {}
         self._exact: dict[Any, Variant] = {}
@@ -93,7 +92,7 @@ class NumpyProgram:
         """
         system = self._prepared(given)
         sizes = self._sizes(shapes)
-        safe = _safe(system, sizes, self.classes, integers)
+        safe = _safe(system, sizes, self.system, integers)
         exact = (stepped, given, tuple(sorted(shapes.items())), tuple(safe.values()))
         if exact not in self._exact:
             self._exact[exact] = self._similar_variant(system, sizes, stepped, given, safe)
@@ -112,7 +111,7 @@ class NumpyProgram:
         for variant in similar:
             if all(sizes.get(name) == variant.sizes.get(name) for name in variant.module.fixed):
                 return replace(variant, sizes=sizes)
-        module = write_module(system, self.outputs, sizes, stepped, f"np.{self.dtype.name}", safe, self.classes)
+        module = write_module(system, self.outputs, sizes, stepped, f"np.{self.dtype.name}", safe, self.system)
         variant = _load(module, sizes)
         similar.append(variant)
         return variant
@@ -227,7 +226,7 @@ class NumpyProgram:
         if key in self._solved:
             return self._solved[key]
         sizes = solve_sizes(self.system, shapes, partial=True)
-        for axis, representative in self.classes.items():
+        for axis, representative in axis_classes(self.system).items():
             if axis in sizes:
                 sizes.setdefault(representative, sizes[axis])
         self._solved[key] = sizes
@@ -235,7 +234,7 @@ class NumpyProgram:
 
 
 def _safe(
-    system: System, sizes: Mapping[str, int], classes: Mapping[str, str], integers: Mapping[str, Range] | None
+    system: System, sizes: Mapping[str, int], original: System, integers: Mapping[str, Range] | None
 ) -> dict[Place, bool]:
     """Which reads at computed positions are inside, with the data as they are."""
     places = gathers(system)
@@ -243,7 +242,7 @@ def _safe(
         return {}
     if integers is None:
         return dict.fromkeys(places, True)
-    extents = Extents(system, sizes, classes)
+    extents = Extents(original, sizes)
     facts = Facts(system, extents.known, extents.same, integers)
     return {(node, place): facts.inside(node, place) for node, place in places}
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chainrule.backends.numpy.arithmetic import add, settled
-from chainrule.backends.numpy.value import ATOM, Value, expanded, joint_axes, literal
+from chainrule.backends.numpy.value import ATOM, Value, expanded, integer, joint_axes, literal
 from chainrule.backends.numpy.writer import Axes, Stored, Writer
 from chainrule.equations.node import Access, Expression, Index, Number, plain_axis
 from chainrule.equations.walk import free_axes
@@ -182,7 +182,7 @@ def _gathered(w: Writer, value: Value, standing: dict[int, Axes], advanced: Sequ
 
 
 def _position(w: Writer, place: _Place, wanted: Axes) -> Value:
-    position = w.value(place.node, wanted)
+    position = integer(w.value(place.node, wanted))
     if place.offset:
         position = add(w, [(1, position), (1, literal(place.offset))], wanted, True)
     return position

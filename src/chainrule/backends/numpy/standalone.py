@@ -101,9 +101,7 @@ def _module(training: Training) -> Module:
     taken = {training.batches.__name__, *RESERVED}
     stepped = frozenset({"rows", "η"})
     safe = dict.fromkeys(gathers(ready), True)
-    return write_module(
-        ready, (training.loss,), sizes, stepped, f"np.{dtype.name}", safe, axis_classes(system), reserved=taken
-    )
+    return write_module(ready, (training.loss,), sizes, stepped, f"np.{dtype.name}", safe, system, reserved=taken)
 
 
 def _sizes(system: System, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
@@ -122,7 +120,7 @@ def _init(training: Training) -> Module | None:
     names = tuple(tensor.name for tensor in training.system.parameters)
     sizes = _sizes(system, {})
     kind = f"np.{np.dtype(training.dtype).name}"
-    made = write_module(prepared(system, names), names, sizes, frozenset(), kind, {}, axis_classes(system), "init")
+    made = write_module(prepared(system, names), names, sizes, frozenset(), kind, {}, system, "init")
     return _with_defaults(made, "init", "The first value of every parameter.")
 
 
@@ -136,10 +134,10 @@ def _rates(training: Training) -> Module | None:
     classes = axis_classes(training.rate)
     sizes = _sizes(system, {})
     try:
-        made = write_module(system, ("η",), sizes, frozenset(), "np.float64", {}, classes, "learning_rates")
+        made = write_module(system, ("η",), sizes, frozenset(), "np.float64", {}, training.rate, "learning_rates")
     except ChainruleError:  # the schedule depends on the number of steps
         sizes |= {axis: steps, classes.get(axis, axis): steps}
-        made = write_module(system, ("η",), sizes, frozenset(), "np.float64", {}, classes, "learning_rates")
+        made = write_module(system, ("η",), sizes, frozenset(), "np.float64", {}, training.rate, "learning_rates")
     return _with_defaults(made, "learning_rates", "The learning rate of every step.")
 
 

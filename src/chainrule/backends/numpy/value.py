@@ -58,8 +58,10 @@ def real(value: Value, dtype: str) -> Value:
 
 def integer(value: Value) -> Value:
     """Truth values as 0 and 1."""
-    if value.kind != "truth" or value.weak:
+    if value.kind != "truth":
         return value
+    if value.weak:
+        return replace(value, text=f"int({value.text})", kind="integer", binding=ATOM)
     return replace(value, text=f"{value.atom}.astype(int)", kind="integer", binding=ATOM)
 
 
@@ -102,7 +104,7 @@ def joint_axes(values: Sequence[Value], wanted: Iterable[str]) -> tuple[str, ...
     widest = max(values, key=lambda value: len(value.axes), default=None)
     if widest is not None and len(widest.axes) == len(every):
         return widest.axes
-    order = [name for name in wanted if name in every]
+    order = [name for name in dict.fromkeys(wanted) if name in every]
     return (*order, *(name for name in every if name not in order))
 
 

@@ -12,7 +12,7 @@ from chainrule.backends.numpy.extent import Extents
 from chainrule.backends.numpy.facts import Facts
 from chainrule.backends.numpy.names import Names
 from chainrule.backends.numpy.value import ATOM, Value
-from chainrule.equations.node import Expression
+from chainrule.equations.node import Expression, base_axis
 from chainrule.equations.system import System
 
 Axes = tuple[str, ...]
@@ -51,6 +51,7 @@ class Writer:
         self.depth = 1
         self.target = ""  # the tensor whose equation is being written
         self.found: dict[str, Value] = {}
+        self.found_before: dict[str, Value] = {}  # those made before the first step
 
     def value(self, node: Expression, wanted: Axes = ()) -> Value:
         """The expression as a piece of Python; ``wanted`` is an order of axes to prefer."""
@@ -81,11 +82,12 @@ class Writer:
         """A value that depends on sizes only, made before the first step."""
         if value.text.isidentifier():
             return value
-        if value.text not in self.found:
+        key = f"{value.text} along {', '.join(base_axis(axis) for axis in value.axes)}"
+        if key not in self.found:
             given = self.names.fresh(name)
             self.prepared.append(f"    {given} = {bare(value.text)}")
-            self.found[value.text] = replace(value, text=given, binding=ATOM)
-        return self.found[value.text]
+            self.found[key] = self.found_before[key] = replace(value, text=given, binding=ATOM)
+        return replace(self.found[key], axes=value.axes)
 
     def forget(self, name: str) -> None:
         """The variable is about to change: what was computed from it may not be used again."""
@@ -96,8 +98,9 @@ class Writer:
     def before_all_steps(self) -> Iterator[None]:
         """Statements written inside go where they run once, before the first step."""
         lines, self.lines = self.lines, self.prepared
+        found, self.found = self.found, self.found_before
         yield
-        self.lines = lines
+        self.lines, self.found = lines, {**found, **self.found_before}
 
     @contextmanager
     def inner_block(self) -> Iterator[None]:
