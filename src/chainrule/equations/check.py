@@ -90,14 +90,9 @@ def _check_scope(system: System, equation: Equation, node: Any, scope: set[str],
                 hint = f"; did you mean {near[0]}?" if near else ""
                 raise fail(system, equation, path, f"{tensor} is neither declared nor defined{hint}")
             if len(indices) != len(axes):
-                shape = f"[{','.join(axes)}]" if axes else " (no axes)"
-                raise fail(
-                    system,
-                    equation,
-                    path,
-                    f"{tensor}{shape} has {len(axes)} ax{'is' if len(axes) == 1 else 'es'}, "
-                    f"read here with {len(indices)}",
-                )
+                has = f"{tensor}[{','.join(axes)}] has {len(axes)} ax{'is' if len(axes) == 1 else 'es'}"
+                has = has if axes else f"{tensor} has no axes"
+                raise fail(system, equation, path, f"{has}, read here with {len(indices)}")
         case Apply(function, arguments):
             row = FUNCTIONS.get(function)
             if row is None or (row.arity is not None and row.arity != len(arguments)):

@@ -77,9 +77,6 @@ def _grammar(start: str) -> Lark:
     return Lark(GRAMMAR, parser="lalr", start=start, propagate_positions=True, maybe_placeholders=True)
 
 
-_EXPECTED = {"RPAR": "')'", "RSQB": "']'", "EQUAL": "'='", "NAME": "a name"}
-
-
 def syntax_tree(source: Source, start: str) -> Tree[Token]:
     """The tree of a statement (``start="statement"``) or of an expression (``"sum"``)."""
     try:
@@ -92,34 +89,61 @@ def syntax_tree(source: Source, start: str) -> Tree[Token]:
 
 
 def _unexpected(error: UnexpectedToken, source: Source, start: str) -> EquationError:
-    ended = error.token.type == "$END"
-    at = len(source.text.rstrip()) if ended else error.token.start_pos or 0
-    opening = _never_closed(source.text)
-    if opening is not None and opening < at and (ended or error.token.type in ("COMPARE", "EQUAL", "NAME", "ROLE")):
-        return EquationError(f"{source.text[opening]!r} is never closed", source, (opening, opening + 1))
-    if start == "statement" and error.token.type == "ROLE":
-        return EquationError(
-            f"{error.token} begins a declaration; it cannot be a name", source, (at, at + len(error.token))
-        )
-    if ended and start == "statement" and "EQUAL" in error.expected:
+    token, expected = error.token, set(error.expected)
+    ended = token.type == "$END"
+    at = len(source.text.rstrip()) if ended else token.start_pos or 0
+    open_at = _open_brackets(source.text[:at])
+    never = _open_brackets(source.text)
+    if never and (ended or token.type in ("COMPARE", "EQUAL", "NAME", "ROLE")):
+        return EquationError(f"{source.text[never[0]]!r} is never closed", source, (never[0], never[0] + 1))
+    if ended and start == "statement" and "EQUAL" in expected:
         return EquationError("an equation needs '=' and a right-hand side", source, (at, at + 1))
-    found = "the line ends" if ended else f"unexpected {str(error.token)!r}"
-    wanted = [text for name, text in _EXPECTED.items() if name in error.expected]
-    if "NAME" in error.expected and "NUMBER" in error.expected:
-        wanted = ["an expression"]
-    hint = f"; expected {' or '.join(wanted[:2])}" if wanted else ""
-    return EquationError(found + hint, source, (at, at + (1 if ended else len(error.token))))
+    found = "the line ends" if ended else f"unexpected {str(token)!r}"
+    hint = _hint(token, expected, source.text[open_at[-1]] if open_at else "", source.text[:at])
+    return EquationError(found + (f"; {hint}" if hint else ""), source, (at, at + (1 if ended else len(token))))
 
 
-def _never_closed(text: str) -> int | None:
-    """Where the outermost bracket stands that nothing closes."""
+def _hint(token: Token, expected: set[str], opening: str, before: str) -> str:
+    """What to write instead; ``opening`` is the innermost bracket that is open, ``before`` the text so far."""
+    left = "=" not in before
+    if token.type == "ROLE":
+        return f"{token} begins a declaration; it cannot be a name"
+    if "NAME" in expected and "NUMBER" in expected:
+        return "expected an expression"
+    if "NUMBER" in expected:
+        return "expected a number"
+    if left:
+        if opening == "[":
+            return "on the left of '=' stand the names of axes"
+        if token.type == "LPAR":
+            return "axes stand in square brackets"
+        return "expected '='" if "EQUAL" in expected else "expected a name"
+    if token.type == "COMPARE":
+        return "a comparison stands in square brackets: [a < b]"
+    if token.type == "POWER":
+        return "which power comes first? Write (a^b)^c or a^(b^c)"
+    if str(token) in "²³":
+        return f"a power is written ^{'23'['²³'.index(token)]}"
+    bodyless = re.search(rf"({'|'.join(REDUCTION_NAMES)})\s*\[[^\]]*\]\s*$", before)
+    if bodyless:
+        return f"the body of {bodyless[1]} stands in parentheses"
+    if token.type in ("NAME", "NUMBER", "LPAR") and "MULTIPLY" in expected:
+        return "a product is written with *"
+    if token.type == "RSQB" and "COMPARE" in expected:
+        return "square brackets around an expression make a comparison: [a < b]"
+    closing = {"(": "')'", "[": "']'"}.get(opening)
+    return f"expected {closing}" if closing else ""
+
+
+def _open_brackets(text: str) -> list[int]:
+    """Where the brackets stand that are open at the end of the text, outermost first."""
     open_at: list[int] = []
     for at, mark in enumerate(text):
         if mark in "([":
             open_at.append(at)
         elif mark in ")]" and open_at:
             open_at.pop()
-    return open_at[0] if open_at else None
+    return open_at
 
 
 def statements(text: str, file: str) -> Iterator[Source]:

@@ -120,7 +120,8 @@ def _recurrence(system: System, component: tuple[Equation, ...]) -> Block:
             problem = problem or (read, f"{read.node} is of the same {axis}")
             continue
         return Block(sequence, axis, 1 if min(shifts) < 0 else -1)
-    read, why = problem or (reads[0], "")
+    together = "they have no axis in common" if len(component) > 1 else f"{component[0].name} has no axes"
+    read, why = problem or (reads[0], together)
     ordered = [equation.name for equation in component]
     if len(ordered) == 1:
         message = f"{ordered[0]} refers to itself"
@@ -128,7 +129,7 @@ def _recurrence(system: System, component: tuple[Equation, ...]) -> Block:
         message = f"{', '.join(ordered[:-1])} and {ordered[-1]} refer to each other in a circle"
     else:
         message = f"{', '.join(ordered[:3])} and {len(ordered) - 3} more refer to each other in a circle"
-    message += " without a shift along one axis, such as t-1" + (f": {why}" if why else "")
+    message += f" without a shift along one axis, such as t-1: {why}"
     raise fail(system, read.equation, read.path, message)
 
 

@@ -14,7 +14,7 @@ from chainrule.errors import ChainruleError, EquationError, Source
 def fail(system: System, equation: Equation, path: tuple[object, ...], message: str) -> EquationError:
     """The error for a part of an equation, quoted as the user wrote it or, failing that, as it is written."""
     source = system.sources.get(equation.name)
-    if source is None or source.spans.get(path) is None:
+    if source is None:
         text, spans = write_with_spans(equation)
         source = Source(text, "<system>", 1 + list(system.by_name).index(equation.name), spans)
     while path not in source.spans and path:

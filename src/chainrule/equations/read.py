@@ -12,6 +12,16 @@ from chainrule.equations.node import REDUCTIONS, Access, Apply, Expression, Inde
 from chainrule.equations.walk import subexpressions
 from chainrule.errors import EquationError, Source
 
+# What is known elsewhere by a name that the catalogue does not have, and how it is written here.
+_OTHERWISE = {
+    "softmax": "write exp(s[k] - logsumexp[k'](s[k']))",
+    "mean": "write sum[i](x[i])/size(i)",
+    "prod": "write exp(sum[i](log(x[i])))",
+    "σ": "write sigmoid",
+    "ln": "write log",
+    "pow": "write x^y",
+}
+
 
 class Reader:
     """Turns the tree of one statement into nodes, remembering where each part stands."""
@@ -50,14 +60,14 @@ class Reader:
         if name in CONSTANTS:
             return Apply(name, ())
         bound = self.scope is not None and name in self.scope
+        if not bound and (name in FUNCTIONS or name in REDUCTION_NAMES):
+            raise self.fail(f"{name} is a function; it needs arguments", span_of(tree))
         if bound and name in self.scalars and not integer:
             raise self.fail(f"{name} is both an axis here and a tensor without axes; rename one", span_of(tree))
         if bound or (self.scope is None and name not in self.scalars):
             return axis(name)
         if name in self.scalars or (self.declared is False and not integer):
             return Access(name, ())
-        if name in FUNCTIONS or name in REDUCTION_NAMES:
-            raise self.fail(f"{name} is a function; it needs arguments", span_of(tree))
         near = difflib.get_close_matches(name, self.scalars | (self.scope or set()), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         kind = "unknown axis" if integer else "unknown name"
@@ -77,7 +87,9 @@ class Reader:
         if operation is None:
             near = difflib.get_close_matches(str(tree.children[0]), REDUCTIONS, 1)
             hint = f"; did you mean {near[0]}?" if near else f" (one of {', '.join(REDUCTIONS)})"
-            raise self.fail(f"unknown reduction {tree.children[0]}{hint}", token_span(tree.children[0]))
+            name = canonical_name(tree.children[0])
+            hint = f"; {_OTHERWISE[name]}" if name in _OTHERWISE else hint
+            raise self.fail(f"unknown reduction {name}{hint}", token_span(tree.children[0]))
         for item in tree.children[1:-1]:
             if item is None or item.data != "name":
                 culprit = tree if item is None else item
@@ -106,6 +118,8 @@ class Reader:
             hint = f"; did you mean {near[0]}?" if near else ""
             if name in REDUCTION_NAMES:
                 hint = f"; it reduces over axes: {name}[axis](…)"
+            elif name in _OTHERWISE:
+                hint = f"; {_OTHERWISE[name]}"
             raise self.fail(f"unknown function {name}{hint}", token_span(tree.children[0]))
         if len(arguments) != function.arity:
             raise self.fail(
