@@ -69,7 +69,8 @@ class Category:
     def __str__(self) -> str:
         shown = ", ".join(self.levels[:4]) + (", …" if len(self.levels) > 4 else "")
         extra = ("; rare ones together" if self.rare else "") + ("; missing: its own" if self.gaps else "")
-        return f"{len(self.levels)} categories ({shown}){extra}"
+        kinds = "1 category" if len(self.levels) == 1 else f"{len(self.levels)} categories"
+        return f"{kinds} ({shown}){extra}"
 
 
 @dataclass(frozen=True)

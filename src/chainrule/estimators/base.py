@@ -20,8 +20,7 @@ from chainrule.data.table import Table, fit_table
 from chainrule.data.target import Target
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
-from chainrule.estimators.model import Specification, output_shape
-from chainrule.layers import Network, as_layer
+from chainrule.estimators.model import Specification, output_shape, resolved
 from chainrule.losses import Loss
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
 from chainrule.training.history import History
@@ -205,15 +204,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not isinstance(loss, Loss):
             raise ChainruleError(f"loss is a loss such as {self._default_loss()!r}, not {loss!r}")
         units = self._units(loss)
-        network = defaults.default_network(units) if self.network is None else as_layer(self.network, "network")
+        network = defaults.default_network(units) if self.network is None else self.network
         optimizer = defaults.default_optimizer(rows) if self.optimizer is None else self.optimizer
         given = self.regularizer
         regularizers = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
+        sizes = axis_sizes(self.input_.shape)
         made = Specification(
-            network if isinstance(network, Network) else Network(network),
+            resolved(network, sizes),
             RowWeighted(loss) if weighted else loss,
             optimizer,
-            tuple(axis_sizes(self.input_.shape).items()),
+            tuple(sizes.items()),
             regularizers,
             self.clipping,
         )

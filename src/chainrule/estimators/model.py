@@ -8,7 +8,18 @@ from functools import lru_cache
 from typing import Any
 
 from chainrule.equations.sizes import solve_sizes
-from chainrule.layers import Layer
+from chainrule.equations.system import Input
+from chainrule.layers import (
+    Branch,
+    Composition,
+    Custom,
+    Layer,
+    Network,
+    Residual,
+    Sum,
+    Tensor,
+    as_layer,
+)
 from chainrule.losses import ClassWeighted, Loss, SampleWeighted
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
@@ -76,3 +87,27 @@ def plain_loss(loss: Loss | None) -> Loss | None:
     while isinstance(loss, SampleWeighted | ClassWeighted):
         loss = loss.loss
     return loss
+
+
+def resolved(network: Layer, sizes: Mapping[str, int]) -> Network:
+    """The network with what functions among its layers return in their place, so that it can be written down."""
+    axes = ("b", *sizes)
+    under = Composition((Input("x", axes, "data"),), {"b": None, **sizes})
+    made, _ = _resolved(as_layer(network, "network"), under, Tensor("x", axes))
+    return made if isinstance(made, Network) else Network(made)
+
+
+def _resolved(layer: Layer, under: Composition, x: Tensor) -> tuple[Layer, Tensor]:
+    """The layer without functions, and its output for the input ``x``."""
+    match layer:
+        case Custom():
+            return _resolved(as_layer(layer.function(x.axes), "Custom"), under, x)
+        case Network(layers=layers) | Residual(layers=layers):
+            inner, tensor = [], x
+            for part in layers:
+                made, tensor = _resolved(part, under, tensor)
+                inner.append(made)
+            return type(layer)(*inner), tensor if isinstance(layer, Network) else x
+        case Sum(layers=layers) | Branch(layers=layers):
+            layer = type(layer)(*(_resolved(part, under, x)[0] for part in layers))
+    return layer, layer.compose(under, x)

@@ -60,12 +60,16 @@ def save(model: Any, path: str | Path) -> Path:
 def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
     step = model.specification_.step
     names = getattr(model, "feature_names_in_", None)
+    settings = settings_to_json(model.get_params(deep=False))
+    if "network" in settings.get("left_out", ()):
+        # Functions among its layers have no text; what they returned has.
+        settings["network"] = {"call": repr(model.specification_.network)}
     return {
         "format": FORMAT,
         "version": VERSION,
         "chainrule": chainrule.__version__,
         "estimator": type(model).__name__,
-        "settings": settings_to_json(model.get_params(deep=False)),
+        "settings": settings,
         "features": {"count": model.n_features_in_, "names": None if names is None else list(names)},
         "input": {"kind": type(model.input_).__name__, **model.input_.to_json()},
         "target": model.target_.to_json(),

@@ -1,0 +1,46 @@
+"""Tables in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from chainrule.data.files import read_table, split_target
+from chainrule.data.frame import as_frame
+from chainrule.errors import ChainruleError
+
+TEXT = "area,town,price\n50.5,Ulm,100\n?,NA,200\n70, Bonn,300\n"
+
+
+def test_csv_and_parquet(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(TEXT)
+    table = read_table(tmp_path / "t.csv")
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.parquet") == table
+    X, y = split_target(table, "price")
+    frame = as_frame(X)
+    assert frame.names == ("area", "town") and list(frame.texts[1]) == ["Ulm", None, "Bonn"]
+    assert y.to_pylist() == [100, 200, 300]
+    with pytest.raises(ChainruleError, match="no column 'prize'; did you mean 'price'"):
+        split_target(table, "prize")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("missing.csv", None, "no such file"),
+        ("empty.csv", "", "empty"),
+        ("header.csv", "a,b\n", "no rows"),
+        ("ragged.csv", "a,b\n1,2\n1,2,3\n", "cannot be read as a table"),
+        ("notes.docx", "x", "a table is a .csv"),
+        ("broken.parquet", "PAR1", "broken.parquet"),
+    ],
+)
+def test_bad_files(tmp_path: Path, name: str, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(ChainruleError, match=message) as caught:
+        read_table(tmp_path / name)
+    assert len(str(caught.value).splitlines()) == 1
