@@ -43,7 +43,7 @@ ROLE.2: /(data|integer|parameter|state|random)(?=\s)/
 PLUS: "+"
 MINUS: "-" | "−"
 MULTIPLY: "*" | "//" | "/" | "%" | "·" | "⋅" | "×"
-POWER: "^" | "**"
+POWER.2: "^" | "**"
 COMPARE: "<=" | ">=" | "==" | "!=" | "≤" | "≥" | "≠" | "<" | ">" | "="
 ELLIPSIS: "..." | "…"
 NUMBER: /(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?/
@@ -57,7 +57,7 @@ _GREEK = (
     "Psi Ψ Omega Ω infinity ∞ inf ∞"
 )
 GREEK = dict(zip(_GREEK.split()[::2], _GREEK.split()[1::2], strict=True))
-_GREEK_WORD = re.compile(rf"(?<![^\W\d_])({'|'.join(GREEK)})(?![^\W\d_])")
+_GREEK_WORD = re.compile(rf"(?<![^\W\d_²³])({'|'.join(GREEK)})(?![^\W\d_])")
 # Characters that look alike or mean the same in a name: micro sign, variant Greek letters, prime, subscript digits.
 _SAME = str.maketrans("µϵϕϑϱ∑′₀₁₂₃₄₅₆₇₈₉", "μεφθρΣ'0123456789")
 SIGNS = {"≤": "<=", "≥": ">=", "≠": "!=", "==": "=", "−": "-", "·": "*", "⋅": "*", "×": "*"}
