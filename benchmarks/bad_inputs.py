@@ -38,7 +38,7 @@ CASES: tuple[Case, ...] = (
     Case("empty file", "train t.csv --target price", ("t.csv", "empty"), {"t.csv": ""}),
     Case("header only", "train t.csv --target price", ("t.csv", "no rows"), {"t.csv": HEADER}),
     Case("not a table", "train t.txt --target price", ("t.txt", ".csv"), {"t.txt": "hello"}),
-    Case("ragged rows", "train t.csv --target price", ("t.csv", "row"), {"t.csv": HEADER + ROWS + "1,2,3,4\n"}),
+    Case("ragged rows", "train t.csv --target price", ("t.csv", "Row #42"), {"t.csv": HEADER + ROWS + "1,2,3,4\n"}),
     Case("broken Parquet", "train t.parquet --target price", ("t.parquet",), {"t.parquet": "PAR1 and no more"}),
     # columns
     Case("no target named", "train t.csv", ("--target", "price"), {"t.csv": HEADER + ROWS}),
@@ -75,7 +75,7 @@ CASES: tuple[Case, ...] = (
     ),
     Case("too few rows", "train t.csv --target price", ("rows",), {"t.csv": HEADER + "1,2,3\n"}),
     # settings
-    Case("unknown layer", "train iris --network 'Dense(8), Rule(), Dense(3)'", ("Rule", "did you mean ReLU")),
+    Case("unknown layer", "train iris --network 'Dense(8), Relu(), Dense(3)'", ("Relu", "did you mean ReLU")),
     Case("unclosed bracket", "train iris --network 'Dense(8, ReLU()'", ("--network",)),
     Case("wrong number of outputs", "train iris --network 'Dense(8), ReLU(), Dense(4)'", ("Dense(3)",)),
     Case("a layer of no units", "train iris --network 'Dense(0)'", ("Dense", "units")),
@@ -121,13 +121,13 @@ CASES: tuple[Case, ...] = (
     Case("missing equations", "derive n.eq", ("n.eq", "no such file")),
     Case("no equations", "derive n.eq", ("n.eq", "no equations"), {"n.eq": "# nothing\n"}),
     Case("unknown axis", "derive n.eq", ("n.eq:1:", "unknown axis i", "^"), {"n.eq": "z[b,j] = x[b,i]*W[i,j]\n"}),
-    Case("unclosed parenthesis", "derive n.eq", ("n.eq:1:", "')'"), {"n.eq": "C = sum[i](x[i]^2\n"}),
+    Case("unclosed parenthesis", "derive n.eq", ("n.eq:1:11:", "never closed", "^"), {"n.eq": "C = sum[i](x[i]^2\n"}),
     Case("unknown function", "derive n.eq", ("tahn", "did you mean tanh"), {"n.eq": "C = sum[i](tahn(x[i]))\n"}),
     Case("self reference", "derive n.eq", ("h refers to itself",), {"n.eq": "h[t] = tanh(h[t])\n"}),
     Case(
         "size conflict",
         "derive n.eq",
-        ("two sizes",),
+        ("must have one size", "declared as 3", "declared as 4", "^"),
         {"n.eq": "axis i = 3, j = 4\ndata x[i], W[j]\nC = sum[j](x[j]*W[j])\n"},
     ),
     Case("real position", "derive n.eq", ("must be an integer",), {"n.eq": "data x[i]\nC = sum[i](x[x[i]])\n"}),

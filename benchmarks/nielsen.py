@@ -159,7 +159,8 @@ def main() -> None:
         print(experiment.name, flush=True)
         best, last, speed = run_experiment(experiment, given.epochs, given.seed)
         lines.append(
-            f"{experiment.name:<40} {experiment.place:<10} {experiment.published:>7.2f} {best:>8.2f} {last:>8.2f} {speed:>9,.0f}"
+            f"{experiment.name:<40} {experiment.place:<10} {experiment.published:>7.2f} {best:>8.2f} {last:>8.2f} "
+            f"{speed:>9,.0f}"
         )
     print(f"\n{'network':<40} {'book':<10} {'book %':>7} {'best %':>8} {'last %':>8} {'steps/s':>9}")
     print("\n".join(lines))

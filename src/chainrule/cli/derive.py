@@ -49,12 +49,15 @@ def derive(
     if format is Format.text and out is None:
         console().print(derivation.rich())
         return
-    text = {
-        Format.text: derivation.text,
-        Format.latex: derivation.latex,
-        Format.html: derivation.html,
-        Format.equations: lambda: str(derivation.system) + "\n",
-    }[format]()
+    match format:
+        case Format.text:
+            text = derivation.text()
+        case Format.latex:
+            text = derivation.latex()
+        case Format.html:
+            text = derivation.html()
+        case Format.equations:
+            text = f"{derivation.system}\n"
     if out is None:
         print(text, end="" if text.endswith("\n") else "\n")
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,13 +27,11 @@ def examples(*lines: str) -> Callable[[Command], Command]:
     return mark
 
 
-@cache
 def console() -> Console:
     """Standard output, with colour where it is a terminal."""
     return Console(highlight=False, soft_wrap=True)
 
 
-@cache
 def errors() -> Console:
     """Standard error."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
@@ -66,17 +63,15 @@ def readable_file(path: Path) -> Path:
     return path
 
 
-def writable_folder(path: Path) -> Path:
-    """The folder, made if need be; ChainruleError where it cannot be written.  Made only once everything is read."""
-    if path.exists() and not path.is_dir():
-        raise ChainruleError(f"{path}: is a file; a folder is needed")
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ChainruleError(f"{path}: cannot be made ({(error.strerror or str(error)).lower()})") from None
-    if not os.access(path, os.W_OK):
-        raise ChainruleError(f"{path}: cannot be written to")
-    return path
+def check_writable(folder: Path) -> None:
+    """Raise ChainruleError unless the folder, or the nearest one above it that exists, can be written to."""
+    for place in (folder, *folder.resolve().parents):
+        if place.exists():
+            if not place.is_dir():
+                raise ChainruleError(f"{place}: is a file; a folder is needed")
+            if not os.access(place, os.W_OK):
+                raise ChainruleError(f"{place}: cannot be written to")
+            return
 
 
 def write_text(path: Path, text: str) -> None:

@@ -30,14 +30,19 @@ def predict(
     import pyarrow.parquet
 
     from chainrule.data.files import PARQUET, read_table
+    from chainrule.data.table import nearest
 
     fitted = load_model(model)
     table = read_table(readable_file(data))
     names = getattr(fitted, "feature_names_in_", None)
     if names is not None:
         # Other columns, the target for one, may stand in the file; the model takes its own.
-        known = [name for name in names if name in table.column_names]
-        table = table.select(known) if len(known) == len(names) else table
+        for name in names:
+            if name not in table.column_names:
+                raise ChainruleError(
+                    f"{data}: no column {name!r}, which the model reads{nearest(name, table.column_names)}"
+                )
+        table = table.select(list(names))
     columns: dict[str, Any] = {"prediction": fitted.predict(table)}
     if probabilities:
         if not hasattr(fitted, "predict_proba"):

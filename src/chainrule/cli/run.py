@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.cli.output import console, errors, print_json, readable_file, writable_folder, write_text
+from chainrule.cli.output import check_writable, console, errors, print_json, readable_file, write_text
 from chainrule.cli.scores import accuracy, confusion_table, regression_scores, residual_table
-from chainrule.cli.sets import Set, read_set, split_test
+from chainrule.cli.sets import Set, in_words_of, read_set, split_test
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
 from chainrule.training.callbacks import EarlyStopping
@@ -53,14 +53,8 @@ def run(request: Request) -> None:
     settings["early_stopping"] = EarlyStopping() if request.early_stopping else None
     estimator: Any = Classifier if everything.classes else Regressor
     model = estimator(**settings, random_state=request.seed, verbose=not request.json)
-    made = not folder.exists()
-    writable_folder(folder)
-    try:
-        seconds = _fit(model, training, request.json)
-    except BaseException:
-        if made:
-            folder.rmdir()
-        raise
+    check_writable(folder)
+    seconds = _fit(model, training, request.json)
     _leave(model, folder)
     _report(model, training, kept, folder, seconds, request.json)
 
@@ -71,7 +65,7 @@ def _fit(model: Any, training: Set, quiet: bool) -> float:
         what = f"{len(np.unique(training.y.astype(str)))} classes" if training.classes else "a number"
         console().print(f"[bold]{training.name}[/bold]: {len(training):,} rows to train on, predicting {what}")
     start = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as caught, in_words_of(training):
         warnings.simplefilter("always", UserWarning)
         model.fit(training.X, training.y)
     for warning in caught:
@@ -81,11 +75,12 @@ def _fit(model: Any, training: Set, quiet: bool) -> float:
 
 
 def _leave(model: Any, folder: Path) -> None:
-    """Write the run folder."""
+    """Write the run folder, everything in it made before the first file is."""
+    derivation, source = model.derivation().html(), model.source()
     model.save(folder)
     model.history_.to_csv(folder / "history.csv")
-    write_text(folder / "derivation.html", model.derivation().html())
-    write_text(folder / "training.py", model.source())
+    write_text(folder / "derivation.html", derivation)
+    write_text(folder / "training.py", source)
 
 
 def _report(model: Any, training: Set, kept: Set, folder: Path, seconds: float, json: bool) -> None:

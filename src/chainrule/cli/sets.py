@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from chainrule.data.files import read_table, split_target
+from chainrule.data.frame import as_frame
+from chainrule.data.target import read_labels, read_values
 from chainrule.errors import ChainruleError
 
 BUNDLED: dict[str, Callable[..., Any]] = {
@@ -29,19 +33,20 @@ MOST_CLASSES = 20
 
 @dataclass(frozen=True)
 class Set:
-    """``X`` (a table or an array) and ``y``, one row each; ``classes``: y names classes."""
+    """``X`` (a table or an array) and ``y``, one row each; ``classes``: y names classes; ``target``: y's own name."""
 
     name: str
     X: Any
     y: Any
     classes: bool
+    target: str = "y"
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, rows: NDArray[np.int64]) -> Set:
         X = self.X.take(rows) if hasattr(self.X, "take") and hasattr(self.X, "column_names") else self.X[rows]
-        return Set(self.name, X, self.y[rows], self.classes)
+        return Set(self.name, X, self.y[rows], self.classes, self.target)
 
 
 def read_set(name: str, target: str | None, task: str | None) -> Set:
@@ -66,13 +71,23 @@ def read_set(name: str, target: str | None, task: str | None) -> Set:
     if target is None:
         raise ChainruleError(f"{name}: say which column to predict with --target ({', '.join(table.column_names)})")
     X, column = split_target(table, target)
-    y = _values(column)
-    return Set(path.stem, X, y, _names_classes(y) if task is None else task == "classification")
-
-
-def _values(column: Any) -> NDArray[Any]:
     values: NDArray[Any] = column.to_numpy()
-    return values
+    classes = _names_classes(values) if task is None else task == "classification"
+    found = Set(path.stem, X, values, classes, target)
+    # Read whole, before rows are set aside, so that messages count the rows of the file.
+    as_frame(X)
+    with in_words_of(found):
+        read_labels(values) if classes else read_values(values)
+    return found
+
+
+@contextmanager
+def in_words_of(data: Set) -> Iterator[None]:
+    """Errors that speak of ``y`` name the target's column instead."""
+    try:
+        yield
+    except ChainruleError as error:
+        raise ChainruleError(re.sub(r"^y\b", f"column {data.target!r}", str(error))) from None
 
 
 def _names_classes(y: NDArray[Any]) -> bool:

@@ -56,11 +56,18 @@ def _read_csv(path: Path, separator: str) -> pa.Table:
         raise ChainruleError(f"{path}: the file is empty")
     missing = sorted({form for text in MISSING_TEXTS for form in (text, text.upper(), text.capitalize(), f" {text}")})
     missing += ["NaN", "N/A", "n/a"]
-    return pyarrow.csv.read_csv(
-        path,
-        parse_options=pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-        convert_options=pyarrow.csv.ConvertOptions(null_values=missing, strings_can_be_null=True),
-    )
+    parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True)
+    convert = pyarrow.csv.ConvertOptions(null_values=missing, strings_can_be_null=True)
+    try:
+        table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
+    except pa.ArrowInvalid:
+        # With one thread the reader knows the number of the row that it cannot read.
+        alone = pyarrow.csv.ReadOptions(use_threads=False)
+        table = pyarrow.csv.read_csv(path, alone, parse, convert)
+    twice = [name for name in table.column_names if table.column_names.count(name) > 1]
+    if twice:
+        raise ChainruleError(f"{path}: two columns are named {twice[0]!r}")
+    return table
 
 
 def _line(error: Exception) -> str:

@@ -70,8 +70,9 @@ def _value(node: ast.expr, names: Mapping[str, type[Any]], what: str) -> Any:
 
 def _named(name: str, names: Mapping[str, type[Any]], what: str) -> type[Any]:
     if name not in names:
-        near = difflib.get_close_matches(name, names, 1)
-        raise ChainruleError(f"{what}: unknown name {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        spelt = {known.lower(): known for known in names}
+        near = difflib.get_close_matches(name.lower(), spelt, 1)
+        raise ChainruleError(f"{what}: unknown name {name}" + (f"; did you mean {spelt[near[0]]}?" if near else ""))
     return names[name]
 
 

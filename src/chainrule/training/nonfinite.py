@@ -86,4 +86,4 @@ def _advice(system: System, equation: Equation, learning_rate: float) -> str:
     if read & given and not read & learnt:
         return "The data are too large for float32: scale them."
     smaller = f"Try a smaller learning rate than {learning_rate:.3g}"
-    return f"{smaller}, or clip the gradients (for example optimizer=Clipped(…, norm=1))."
+    return f"{smaller}, or clip the gradients (clipping=ClipGlobalNorm(1.0))."
