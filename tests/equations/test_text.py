@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cases import CASES, Case
 
+from cases import CASES, Case
 from chainrule.equations.node import Apply, Equation, Index, Number, access, axis
 from chainrule.equations.parse import parse, parse_expression
 from chainrule.equations.system import Input
@@ -157,7 +157,13 @@ def test_declarations() -> None:
 
 def test_text_without_declarations() -> None:
     system = parse("z[b,j] = sum[i](x[b,i]*W[i,j]) + c*beta[j]\ns = sum[b](z[b,t[b]])")
-    assert [str(tensor) for tensor in system.inputs] == ["data x[b,i]", "data W[i,j]", "data c", "data β[j]", "integer t[b]"]
+    assert [str(tensor) for tensor in system.inputs] == [
+        "data x[b,i]",
+        "data W[i,j]",
+        "data c",
+        "data β[j]",
+        "integer t[b]",
+    ]
 
 
 def test_layout() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from hypothesis import given, settings
-from strategies import Example, examples
 
+from chainrule.backends.numpy import compile
 from chainrule.calculus.differences import check_gradients
 from chainrule.calculus.reverse import derive
 from chainrule.equations.check import check
@@ -15,6 +15,7 @@ from chainrule.equations.node import Equation
 from chainrule.equations.parse import parse
 from chainrule.equations.system import System
 from chainrule.equations.walk import tensors
+from strategies import Example, examples
 
 
 def differentiable(system: System) -> list[str]:
@@ -83,3 +84,29 @@ def test_every_rewrite_keeps_the_value(example: Example) -> None:
         before, after = values[f"∂before{number}"], values[f"∂after{number}"]
         scale = np.abs(after).max(initial=0.0)
         np.testing.assert_allclose(before, after, rtol=1e-9, atol=1e-9 * scale + 1e-12, err_msg=step.rule)
+
+
+def agree_with_numpy(system: System, example: Example) -> None:
+    """Every tensor of the system, computed by the NumPy backend and by the evaluator."""
+    names = tuple(equation.name for equation in system.equations)
+    expected = evaluate(system, example.values)
+    parameters = {tensor.name: example.values[tensor.name] for tensor in system.parameters}
+    data = {name: value for name, value in example.values.items() if name not in parameters}
+    found = compile(system, outputs=names, dtype=np.float64).run(data, parameters)
+    for name in names:
+        scale = np.abs(expected[name]).max(initial=0.0)
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-10 * scale + 1e-12, err_msg=name)
+
+
+@settings(max_examples=150)
+@given(examples())
+def test_numpy_backend(example: Example) -> None:
+    agree_with_numpy(example.system, example)
+
+
+@settings(max_examples=80)
+@given(examples())
+def test_numpy_backend_on_derived_systems(example: Example) -> None:
+    names = differentiable(example.system)
+    if names:
+        agree_with_numpy(derive(example.system, "C", names).system, example)
