@@ -122,8 +122,6 @@ def _write_equation(w: Writer, equation: Equation, order: Plan) -> None:
     value = w.value(equation.expression, equation.axes)
     whole = kinds(w.system)[equation.name] == "integer"
     value = integer(value) if whole else real(value, w.dtype)
-    if value.weak and not value.axes and value.number is None and "size_" not in value.text:
-        value = Value(f"{'int' if whole else w.dtype}({value.text})", (), value.kind)
     value = arranged(value, tuple(name for name in equation.axes if name in value.axes))
     absent = [name for name in equation.axes if name not in value.axes]
     if absent and equation.name in order.whole:

@@ -23,7 +23,7 @@ Pass = Callable[[System, Mapping[str, str]], System]
 def prepared(system: System, outputs: Iterable[str]) -> System:
     """The system as it is written: all passes in order."""
     classes = axis_classes(system)
-    system = system.subset([*outputs, *system.updates.values()])
+    system = system.subset([*outputs, *system.updates, *system.updates.values()])
     for change in PASSES:
         system = change(system, classes)
     return system
@@ -46,9 +46,9 @@ def distinct_axes(system: System, classes: Mapping[str, str]) -> System:
 
 
 def name_repeated(system: System, classes: Mapping[str, str]) -> System:
-    """Give an equation to each costly subexpression that occurs more than once, the largest first."""
+    """Give an equation to each costly subexpression that occurs more than once, the outermost first."""
     while True:
-        larger = _name_largest(system, classes)
+        larger = _name_outermost(system, classes)
         if larger is system:
             return system
         system = larger
@@ -60,48 +60,49 @@ _COSTLY = ("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh"
 _COSTLY_PAIRS = ("logaddexp", "^")
 
 
-def _name_largest(system: System, classes: Mapping[str, str]) -> System:
+def _name_outermost(system: System, classes: Mapping[str, str]) -> System:
     circles = _circles(system)
+    keys: dict[Expression, Any] = {}
     found: dict[Any, list[tuple[Equation, Expression]]] = {}
-    sizes: dict[Any, int] = {}
     for equation in system.equations:
         for node in subexpressions(equation.expression):
-            if tensors(node) and _is_costly(node) and not circles.get(equation.name, frozenset()) & set(tensors(node)):
-                key = _key(node, classes)
-                found.setdefault(key, []).append((equation, node))
-                sizes[key] = sum(1 for _ in subexpressions(node))
-    repeated = [key for key, places in found.items() if len(places) > 1 and _is_worth_it(places)]
-    if not repeated:
+            if _may_be_named(node, circles.get(equation.name)):
+                if node not in keys:
+                    keys[node] = _key(node, classes)
+                found.setdefault(keys[node], []).append((equation, node))
+    chosen = {key: _definition(places) for key, places in found.items() if len(places) > 1 and _is_worth_it(places)}
+    if not chosen:
         return system
-    key = max(repeated, key=lambda key: sizes[key])
-    places = found[key]
-    whole = next((e for e, node in places if e.expression is node and set(e.axes) == set(free_axes(node))), None)
-    nodes = {node for _, node in places}
-    if whole is not None:
-        order_of = free_axes(whole.expression)
-        chosen = whole
+    taken = set(system.tensor_axes)
+    equations: list[Equation] = []
 
-        def read(node: Expression) -> Access:
-            names = dict(zip(order_of, free_axes(node), strict=True))
-            return access(chosen.name, (names[name] for name in chosen.axes))
-    else:
-        first = places[0][1]
-        chosen = Equation(_name_for(system, first), free_axes(first), first)
+    def replaced(node: Any, equation: Equation) -> Any:
+        key = keys.get(node) if _may_be_named(node, circles.get(equation.name)) else None
+        if key not in chosen or (chosen[key] is equation and node is equation.expression):
+            return rebuild(node, lambda child: replaced(child, equation))
+        if chosen[key] is None:
+            chosen[key] = Equation(_name_for(taken, node), free_axes(node), node)
+            taken.add(chosen[key].name)
+            equations.append(chosen[key])
+        definition = chosen[key]
+        names = dict(zip(free_axes(definition.expression), free_axes(node), strict=True))
+        return access(definition.name, (names[name] for name in definition.axes))
 
-        def read(node: Expression) -> Access:
-            return access(chosen.name, free_axes(node))
-
-    def replaced(node: Any) -> Any:
-        return read(node) if node in nodes else rebuild(node, replaced)
-
-    allowed = {e.name for e, _ in places}
-    equations = [
-        e if e.name == chosen.name or e.name not in allowed else Equation(e.name, e.axes, replaced(e.expression))
-        for e in system.equations
-    ]
-    if whole is None:
-        equations.insert(next(n for n, e in enumerate(system.equations) if e.name in allowed), chosen)
+    for equation in system.equations:
+        expression = replaced(equation.expression, equation)
+        equations.append(Equation(equation.name, equation.axes, expression))
     return _with(system, equations)
+
+
+def _definition(places: list[tuple[Equation, Expression]]) -> Any:
+    """The equation of the system that is the subexpression and nothing else, or None."""
+    whole = (e for e, node in places if e.expression is node and set(e.axes) == set(free_axes(node)))
+    return next(whole, None)
+
+
+def _may_be_named(node: Any, circle: frozenset[str] | None) -> bool:
+    """A costly part, not one that reads the recurrence in which it stands."""
+    return bool(tensors(node)) and _is_costly(node) and not (circle and circle & set(tensors(node)))
 
 
 def _is_costly(node: Any) -> bool:
@@ -168,7 +169,7 @@ def _key(node: Expression, classes: Any) -> tuple[Any, ...]:
     return tuple(parts(node))
 
 
-def _name_for(system: System, node: Any) -> str:
+def _name_for(taken: set[str], node: Any) -> str:
     """``logsumexp_z2`` for ``logsumexp[k](z2[b,k])``."""
     match node:
         case Reduce(operation, _, _):
@@ -177,13 +178,12 @@ def _name_for(system: System, node: Any) -> str:
             kind = "at"
         case _:
             kind = "power" if node.function == "^" else node.function
-    name = f"{kind}_{tensors(node)[0].rpartition('.')[2].replace('∂', 'd').rstrip(chr(39))}"
+    wanted = name = f"{kind}_{tensors(node)[0].rpartition('.')[2].replace('∂', 'd').rstrip(chr(39))}"
     number = 2
-    wanted = name
-    while wanted in system.tensor_axes:
-        wanted = f"{name}_{number}"
+    while name in taken:
+        name = f"{wanted}_{number}"
         number += 1
-    return wanted
+    return name
 
 
 def _with(system: System, equations: Iterable[Equation]) -> System:

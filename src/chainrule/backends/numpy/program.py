@@ -21,7 +21,7 @@ from chainrule.backends.numpy.passes import prepared
 from chainrule.equations.node import base_axis
 from chainrule.equations.philox import random_values
 from chainrule.equations.sizes import axis_classes, solve_sizes
-from chainrule.equations.system import Input, System
+from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
@@ -64,6 +64,7 @@ class NumpyProgram:
         self.outputs = outputs
         self.dtype = dtype
         self._ready: dict[frozenset[str], System] = {}
+        self._known_sizes: dict[Shapes, Mapping[str, int]] = {}
         self._exact: dict[Any, Variant] = {}
         self._similar: dict[Any, list[Variant]] = {}
         self._solved: dict[Any, Mapping[str, int]] = {}
@@ -91,9 +92,12 @@ class NumpyProgram:
         ``integers``: the least and greatest values of integer inputs (inside, where they are not given).
         """
         system = self._prepared(given)
-        sizes = self._sizes(shapes)
+        key = tuple(sorted(shapes.items()))
+        if key not in self._known_sizes:
+            self._known_sizes[key] = self._sizes(shapes)
+        sizes = self._known_sizes[key]
         safe = _safe(system, sizes, self.system, integers)
-        exact = (stepped, given, tuple(sorted(shapes.items())), tuple(safe.values()))
+        exact = (stepped, given, key, tuple(safe.values()))
         if exact not in self._exact:
             self._exact[exact] = self._similar_variant(system, sizes, stepped, given, safe)
         return self._exact[exact]
@@ -135,14 +139,19 @@ class NumpyProgram:
                 fixed[name] = self._array(name, value)
         shapes = {name: value.shape for name, value in fixed.items()}
         shapes.update((name, value.shape[1:]) for name, value in moving.items())
+        starting = [t for t in system.inputs if t.role != "random" and t.name not in shapes]
+        for tensor in starting:
+            if tensor.role != "state" or tensor.value is None:
+                raise ChainruleError(f"no values given for {tensor}")
         given = frozenset(t.name for t in system.named("random") if t.name in shapes)
         integers = {
             t.name: _range(moving.get(t.name, fixed.get(t.name))) for t in system.named("integer") if t.name in shapes
         }
         variant = self.variant(shapes, frozenset(moving), given, integers)
         self._last = variant
-        for tensor in self._prepared(given).inputs:
-            self._complete(tensor, fixed, moving, variant)
+        for tensor in starting:
+            shape = tuple(self._size(variant, axis) for axis in tensor.axes)
+            fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
         for name in system.updates:
             fixed[name] = np.array(fixed[name])
         with np.errstate(all="ignore"):
@@ -182,7 +191,7 @@ class NumpyProgram:
         for number in range(number_of_steps):
             for place, values in changing:
                 arguments[place] = values[number]
-            for output, value in zip(outputs, step(*arguments), strict=True):
+            for output, value in zip(outputs, step(*arguments) or (), strict=True):
                 output[number] = value
         return {name: output if stacked else output[0] for name, output in zip(self.outputs, outputs, strict=True)}
 
@@ -204,15 +213,6 @@ class NumpyProgram:
                 raise ChainruleError(f"{name} must be whole numbers, not {array.dtype}")
             return array if array.dtype == np.int64 else array.astype(np.int64)
         return np.asarray(value, self.dtype)
-
-    def _complete(self, tensor: Input, fixed: dict[str, Array], moving: Mapping[str, Array], variant: Variant) -> None:
-        """A state that is not given has its declared start; anything else must be given."""
-        if tensor.name in fixed or tensor.name in moving or tensor.role == "random":
-            return
-        if tensor.role != "state" or tensor.value is None:
-            raise ChainruleError(f"no values given for {tensor}")
-        shape = tuple(self._size(variant, axis) for axis in tensor.axes)
-        fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
 
     def _prepared(self, given: frozenset[str]) -> System:
         if given not in self._ready:

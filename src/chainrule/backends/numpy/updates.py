@@ -39,7 +39,11 @@ def plan(system: System, outputs: Sequence[str]) -> Plan:
         )
         readers = [n for n, block in enumerate(blocks) if n != at and name in _reads(block)]
         last = max(readers, default=-1)
-        movable = blocks[at].axis is None and not any(successor in _reads(block) for block in blocks[at + 1 : last + 1])
+        passed = blocks[at + 1 : last + 1]
+        movable = blocks[at].axis is None and not any(successor in _reads(block) for block in passed)
+        # Nor may it go past what overwrites a tensor that it reads.
+        overwritten = {in_place[e.name] for block in passed for e in block.equations if e.name in in_place}
+        movable = movable and not overwritten & _reads(blocks[at])
         if not movable or name in outputs:
             late.append(name)
             continue
