@@ -14,7 +14,7 @@ def wrapped(line: str, width: int) -> list[str]:
     text = line.lstrip()
     if text.startswith("#"):
         return textwrap.wrap(line, width, subsequent_indent=f"{indent}#     ", break_long_words=False)
-    start = re.match(r"(return |[^\W\d]\w*(\[[^=]*\])? [-+*]?= )?", text)
+    start = re.match(r"(return |[\w, ()]+(\[[^=]*\])? [-+*]?= )?", text)
     head = start[0] if start else ""
     return _broken(indent, head, text[len(head) :], "", width)
 
