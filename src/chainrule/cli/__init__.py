@@ -6,9 +6,11 @@ Exit codes: 0 done; 1 what was checked does not hold; 2 the input cannot be used
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
+import chainrule
 from chainrule.cli.check import check
 from chainrule.cli.derive import derive
 from chainrule.cli.info import info
@@ -20,12 +22,28 @@ from chainrule.errors import ChainruleError
 
 app = typer.Typer(
     name="chainrule",
-    help="Neural networks as equations: trained, derived and explained.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(chainrule.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Neural networks as equations: trained, derived and explained."""
+
+
 for command in (train, predict, derive, check, source, info):
     app.command(epilog=command.__dict__.get("examples"))(command)
 

@@ -17,8 +17,10 @@ from chainrule.errors import ChainruleError
     "chainrule predict runs/label table.parquet --probabilities --out predictions.csv",
 )
 def predict(
-    model: Annotated[Path, typer.Argument(help="The folder of a trained model.")],
-    data: Annotated[Path, typer.Argument(help="A CSV, TSV or Parquet file with the columns it was trained on.")],
+    model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL")],
+    data: Annotated[
+        Path, typer.Argument(help="A CSV, TSV or Parquet file with the columns it was trained on.", metavar="DATA")
+    ],
     probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class too.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this CSV or Parquet file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -54,7 +56,9 @@ def predict(
         return
     result = pa.table({name: pa.array(np.asarray(column).tolist()) for name, column in columns.items()})
     if out is None:
-        pyarrow.csv.write_csv(result, pa.PythonFile(_StandardOutput()))
+        buffer = pa.BufferOutputStream()
+        pyarrow.csv.write_csv(result, buffer)
+        print(buffer.getvalue().to_pybytes().decode(), end="")
         return
     try:
         if out.suffix.lower() in PARQUET:
@@ -64,17 +68,3 @@ def predict(
     except OSError as error:
         raise ChainruleError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from None
     console().print(f"wrote {len(result):,} predictions to {out}", markup=False)
-
-
-class _StandardOutput:
-    """Standard output as the file of bytes that pyarrow writes to."""
-
-    closed = False
-
-    def write(self, content: bytes) -> int:
-        typer.echo(content, nl=False)
-        return len(content)
-
-    def flush(self) -> None: ...
-
-    def close(self) -> None: ...

@@ -8,18 +8,39 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.model import load_model
-from chainrule.cli.output import console, examples, write_text
+from chainrule.cli.output import check_writable, console, examples, write_text
 
 
-@examples("chainrule source runs/digits > training.py", "chainrule source runs/digits --out training.py")
+@examples(
+    "chainrule source runs/digits > training.py",
+    "chainrule source runs/digits --out training.py --data digits   # and data.npz, which it reads",
+    "chainrule source runs/houses --out training.py --data houses.csv --target price",
+)
 def source(
-    model: Annotated[Path, typer.Argument(help="The folder of a trained model.")],
+    model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL")],
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Write data.npz too: these rows as the program reads them (a set or a file).")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The column of the data that is predicted.")] = None,
 ) -> None:
     """Write the Python file that trains the same network on its own, with nothing but NumPy."""
-    text = load_model(model).source()
-    if out is None:
-        print(text, end="")
-    else:
-        write_text(out, text)
+    fitted = load_model(model)
+    folder = Path() if out is None else out.parent
+    if data is not None:
+        # What reads tables takes seconds to import; without data there is nothing to wait for.
+        import numpy as np
+
+        from chainrule.cli.sets import in_words_of, read_set
+
+        rows = read_set(data, target, "classification" if hasattr(fitted, "classes_") else "regression")
+        with in_words_of(rows):
+            arrays = fitted.training_arrays(rows.X, rows.y)
+        check_writable(folder)
+        np.savez(folder / "data.npz", **arrays)
+        console().print(f"wrote {folder / 'data.npz'}", markup=False)
+    if out is not None:
+        write_text(out, fitted.source())
         console().print(f"wrote {out}", markup=False)
+    elif data is None:
+        print(fitted.source(), end="")

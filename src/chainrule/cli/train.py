@@ -26,7 +26,8 @@ def train(
     data: Annotated[
         str,
         typer.Argument(
-            help="A bundled set (digits, iris, wine, breast_cancer, diabetes) or a CSV, TSV or Parquet file."
+            help="A bundled set (digits, iris, wine, breast_cancer, diabetes) or a CSV, TSV or Parquet file.",
+            metavar="DATA",
         ),
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,

@@ -86,6 +86,8 @@ def assemble(
     sizes do not fit together.
     """
     network = as_layer(network, "assemble")
+    if ROWS in sizes:
+        raise ChainruleError(f"axis {ROWS} counts the rows of the training set; name the axis of the input otherwise")
     check_instance("assemble", "loss", loss, Loss)
     check_instance("assemble", "optimizer", optimizer, Optimizer)
     for regularizer in regularizers:
@@ -133,6 +135,7 @@ def assemble(
 def _network(network: Layer, sizes: Mapping[str, int | None], role: Role) -> tuple[Composition, Tensor]:
     x = Input("x", ("b", *sizes), role)
     under = Composition((x,), {"b": None, **sizes})
+    under.taken.add(ROWS)
     return under, network.compose(under, Tensor("x", x.axes))
 
 

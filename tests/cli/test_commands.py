@@ -1,0 +1,123 @@
+"""The commands as a user runs them: what they print, what they leave, their exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks.bad_inputs import HEADER, ROWS
+
+from chainrule.cli import main
+
+ROOT = Path(__file__).parents[2]
+TWO_LAYER = str(ROOT / "examples" / "two_layer.eq")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+
+    def command(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["chainrule", *words])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return command
+
+
+def test_train_leaves_a_run(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("train", "iris", "--out", "run", "--seed", "3")
+    assert code == 0 and "accuracy" in out and "95 % interval" in out and "setosa" in out
+    names = {"model.json", "model.safetensors", "history.csv", "derivation.html", "training.py"}
+    assert {path.name for path in (tmp_path / "run").iterdir()} == names
+    assert "∂" in (tmp_path / "run" / "derivation.html").read_text(encoding="utf-8")
+
+
+def test_the_same_seed_gives_the_same_run(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    records = [json.loads(run("train", "wine", "--out", name, "--epochs", "3", "--json")[1]) for name in ("a", "b")]
+    assert records[0]["test"] == records[1]["test"]
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
+    assert weights[0] == weights[1]
+
+
+def test_train_and_predict_a_table(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "houses.csv").write_text(HEADER + ROWS)
+    code, out, _ = run(
+        "train", "houses.csv", "--target", "price", "--out", "m", "--network", "Dense(8), Tanh(), Dense(1)"
+    )
+    assert code == 0 and "R²" in out and "residual" in out
+    code, out, _ = run("predict", "m", "houses.csv", "--out", "p.csv")
+    with (tmp_path / "p.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert code == 0 and len(rows) == 40 and float(rows[0]["prediction"]) > 0
+    assert run("predict", "m", "houses.csv")[1].splitlines()[0] == '"prediction"'
+    assert len(json.loads(run("predict", "m", "houses.csv", "--json")[1])["prediction"]) == 40
+
+
+def test_probabilities_of_classes(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    lines = [f"{i},{i % 5},{'cat' if i % 2 else 'dog'}\n" for i in range(60)]
+    (tmp_path / "t.csv").write_text("a,b,kind\n" + "".join(lines))
+    assert run("train", "t.csv", "--target", "kind", "--out", "m", "--epochs", "2")[0] == 0
+    record = json.loads(run("predict", "m", "t.csv", "--probabilities", "--json")[1])
+    assert set(record) == {"prediction", "probability cat", "probability dog"}
+    assert record["probability cat"][0] + record["probability dog"][0] == pytest.approx(1)
+
+
+def test_a_table_of_test_rows(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "a.csv").write_text(HEADER + ROWS)
+    (tmp_path / "b.csv").write_text(HEADER + ROWS)
+    code, out, _ = run(
+        "train", "a.csv", "--target", "price", "--test", "b.csv", "--out", "m", "--epochs", "2", "--json"
+    )
+    assert code == 0 and json.loads(out)["rows"] == {"training": 40, "test": 40}
+
+
+@pytest.mark.parametrize("format", ["text", "latex", "html", "equations"])
+def test_derive(run, tmp_path: Path, format: str) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("derive", TWO_LAYER, "--of", "C", "--wrt", "W1", "--wrt", "b1", "--format", format)
+    assert (
+        code == 0
+        and {"text": "BP4", "latex": r"\documentclass", "html": "<math", "equations": "∂W1[i,j]"}[format] in out
+    )
+    code, said, _ = run("derive", TWO_LAYER, "--wrt", "W1", "--wrt", "b1", "--format", format, "--out", "file")
+    assert code == 0 and said == "wrote file\n"
+
+
+def test_derive_and_check_a_model(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert run("train", "iris", "--out", "m", "--epochs", "1", "--network", "Dense(4), Sigmoid(), Dense(3)")[0] == 0
+    assert "∂dense1.W" in run("derive", "m", "--wrt", "dense1.W", "--format", "equations")[1]
+    record = json.loads(run("check", "m", "--json")[1])
+    assert record["passed"] and {one["tensor"] for one in record["gradients"]} >= {"dense1.W", "dense2.W"}
+    assert "dense1" in run("info", "m")[1]
+    assert json.loads(run("info", "m", "--json")[1])["estimator"] == "Classifier"
+
+
+def test_source_runs_alone(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert run("train", "iris", "--out", "m", "--epochs", "2")[0] == 0
+    assert run("source", "m")[1].startswith('"""Trains')
+    assert run("source", "m", "--out", "training.py", "--data", "iris")[0] == 0
+    done = subprocess.run([sys.executable, "-I", "training.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "epoch 2" in done.stdout, done.stderr
+
+
+def test_check_fails_with_1_where_a_gradient_is_wrong(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setattr(sys.modules["chainrule.cli.check"], "TOLERANCE", 1e-30)
+    assert run("check", TWO_LAYER)[0] == 1
+
+
+def test_info_and_help(run) -> None:  # type: ignore[no-untyped-def]
+    assert "numpy" in run("info")[1]
+    assert "W1[i,j]" in run("info", TWO_LAYER)[1]
+    assert run("--version")[1].strip()
+    for command in ("train", "predict", "derive", "check", "source", "info"):
+        code, out, _ = run(command, "--help")
+        assert code == 0 and "Examples" in out and "chainrule " + command in out
