@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from chainrule.equations.affine import as_index, position_or_value
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, axis, base_axis
 from chainrule.equations.system import Input, System
+from chainrule.equations.walk import substitute
 
 SHRINK = False
 AXES = ("b", "i", "j", "t")
@@ -112,6 +113,7 @@ class _Writer:
         self.sizes = {name: random.randint(1, 4) for name in AXES}
         self.real: dict[str, tuple[str, ...]] = {}
         self.integer: dict[str, tuple[str, ...]] = {}
+        self.equations: list[Equation] = []
 
     def choose(self, *options: Any) -> Any:
         return options[self.random.randint(0, len(options) - 1)]
@@ -127,9 +129,10 @@ class _Writer:
         inputs += [Input(name, self.some_axes(0, 2), "integer") for name in ("n", "m")]
         self.real = {tensor.name: tensor.axes for tensor in inputs if tensor.role != "integer"}
         self.integer = {tensor.name: tensor.axes for tensor in inputs if tensor.role == "integer"}
-        equations: list[Equation] = []
+        self.equations = equations = []
+        kinds = (self.plain, self.plain, self.again, self.counted, self.recurrence, self.pair)
         for number in range(self.random.randint(1, 3)):
-            equations += self.choose(self.plain, self.plain, self.counted, self.recurrence, self.pair)(str(number))
+            equations += self.choose(*kinds)(str(number))
         outcomes = [e for e in equations if e.name in self.real]
         if not outcomes:
             outcomes = self.plain("0")
@@ -160,6 +163,20 @@ class _Writer:
         axes = self.some_axes()
         equation = Equation("y" + number, axes, written(self.value(axes, 3)))
         self.real[equation.name] = axes
+        return [equation]
+
+    def again(self, number: str) -> list[Equation]:
+        """What an earlier equation says, at its own axes or beside them, as a part of another."""
+        earlier = [e for e in self.equations if e.name.startswith("y") and e.axes]
+        if not earlier:
+            return self.plain(number)
+        old = self.choose(*earlier)
+        moved = {old.axes[0]: Index(((1, old.axes[0]),), self.choose(-1, 0, 1))}
+        part = substitute(old.expression, moved)
+        equation = Equation(
+            "y" + number, old.axes, written(self.choose(*self.functions)(part, self.value(old.axes, 1)))
+        )
+        self.real[equation.name] = equation.axes
         return [equation]
 
     def counted(self, number: str) -> list[Equation]:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from chainrule.backends.numpy import compile
 from chainrule.calculus.differences import check_gradients
 from chainrule.calculus.reverse import derive
+from chainrule.calculus.second import hessian_vector_product
 from chainrule.equations.check import check
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.kinds import kinds
@@ -54,6 +55,29 @@ def test_derived_gradients_are_differences(example: Example) -> None:
     if names:
         for result in check_gradients(example.system, "C", example.values, names, elements=4):
             assert result.error < 1e-6, str(result)
+
+
+@settings(max_examples=60)
+@given(examples(smooth=True))
+def test_second_derivatives_are_differences(example: Example) -> None:
+    """H·v against a difference of derived gradients."""
+    names = differentiable(example.system)
+    if not names:
+        return
+    system, products = hessian_vector_product(example.system, "C", names)
+    generator = np.random.default_rng(0)
+    along = {name: generator.normal(size=example.values[name].shape) for name in names}
+    found = evaluate(system, {**example.values, **{f"v.{name}": value for name, value in along.items()}})
+    log = derive(example.system, "C", names)
+    difference = {name: 0.0 for name in names}
+    for step, weight in ((1e-3, 2 / 3), (-1e-3, -2 / 3), (2e-3, -1 / 12), (-2e-3, 1 / 12)):
+        moved = {name: example.values[name] + step * along[name] for name in names}
+        gradients = evaluate(log.system, {**example.values, **moved})
+        for name in names:
+            difference[name] = difference[name] + weight * gradients[log.gradients[name]] / 1e-3
+    for name in names:
+        scale = max(np.abs(gradients[log.gradients[name]]).max(initial=0.0), np.abs(difference[name]).max(initial=0.0))
+        np.testing.assert_allclose(found[products[name]], difference[name], rtol=1e-6, atol=1e-6 * scale, err_msg=name)
 
 
 @settings(max_examples=100)
