@@ -99,3 +99,14 @@ def free_output(system: System, output: str) -> System:
     text = "\n".join(line for line in str(system).splitlines() if not line.startswith(f"{output}["))
     axes = ",".join(system.tensor_axes[output])
     return parse(f"data {output}[{axes}]\n{text}").subset(["C"])
+
+
+def test_what_the_gradient_does_not_depend_on() -> None:
+    """The second derivative is 0 where the gradient does not change, whether for some tensors or for all."""
+    system = parse("data x[b]\nparameter v[b], w[b]\nC = sum[b](x[b]*v[b] + w[b]^2)")
+    values = {"x": np.ones(3), "v": np.ones(3), "w": np.ones(3)}
+    for names, expected in ((["v", "w"], [0, 2]), (["v"], [0]), (["w"], [2])):
+        extended, products = hessian_vector_product(system, "C", names)
+        found = evaluate(extended, {**values, "v.v": np.ones(3), "v.w": np.ones(3)})
+        for name, each in zip(names, expected, strict=True):
+            assert (found[products[name]] == each).all()

@@ -139,11 +139,11 @@ def _plain_names(node: Any, left: tuple[str, ...], context: Context) -> Any:
         taken = set(scope) | set(free_axes(node.body)) | set(node.axes)
         for name in node.axes:
             shortest = base_axis(name)
-            while shortest != name and shortest in taken - set(names):
+            while shortest != name and shortest in taken:
                 shortest += "'"
             if shortest != name:
                 names[name] = shortest
-                taken.add(shortest)
+                taken = (taken - ({name} - scope)) | {shortest}
         axes = tuple(names.get(name, name) for name in node.axes)
         return Reduce(node.operation, axes, visit(rename(node.body, names), scope | set(axes)))
 

@@ -42,7 +42,7 @@ def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Log:
     _validate(system, cost, names)
     forward = system
     active = _active(forward, cost, names)
-    adjoints = _adjoint_names(forward, active)
+    adjoints = adjoint_names(forward, active)
     classes = axis_classes(forward)
     axes_of = {**forward.tensor_axes, **{adjoints[name]: forward.tensor_axes[name] for name in adjoints}}
     context = Context(classes, axes_of, definitions(forward))
@@ -120,15 +120,27 @@ def _validate(system: System, cost: str, names: Sequence[str]) -> None:
             raise ChainruleError(f"{name} holds integers; there is no derivative with respect to it")
 
 
-def _active(system: System, cost: str, names: Sequence[str]) -> set[str]:
-    """The tensors on a way from ``names`` to the cost."""
-    real = {name for name, kind in kinds(system).items() if kind == "real"}
-    reads = {e.name: set(tensors(e)) & real for e in system.equations}
+def depends_on(system: System, cost: str) -> set[str]:
+    """The real tensors that the cost depends on, itself included."""
+    _, reads = _real_reads(system)
     reaches = {cost}
     for block in reversed(order(system)):
         members = {equation.name for equation in block.equations}
         if members & reaches:
             reaches |= members | {name for member in members for name in reads[member]}
+    return reaches
+
+
+def _real_reads(system: System) -> tuple[set[str], dict[str, set[str]]]:
+    """The real tensors, and those of them that each equation reads."""
+    real = {name for name, kind in kinds(system).items() if kind == "real"}
+    return real, {equation.name: set(tensors(equation)) & real for equation in system.equations}
+
+
+def _active(system: System, cost: str, names: Sequence[str]) -> set[str]:
+    """The tensors on a way from ``names`` to the cost."""
+    real, reads = _real_reads(system)
+    reaches = depends_on(system, cost)
     depends = set(names)
     for block in order(system):
         members = {equation.name for equation in block.equations}
@@ -141,7 +153,7 @@ def _active(system: System, cost: str, names: Sequence[str]) -> set[str]:
     return active
 
 
-def _adjoint_names(system: System, active: set[str]) -> dict[str, str]:
+def adjoint_names(system: System, active: set[str]) -> dict[str, str]:
     """``∂z`` for ``z``; where a derivation has used these names already, ``∂²z``, ``∂³z``."""
     taken = set(system.tensor_axes)
     for power in ("", "²", "³", "²²", "³³"):

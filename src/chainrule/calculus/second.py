@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from chainrule.calculus.reverse import derive
-from chainrule.equations.node import Apply, Equation, Expression, Reduce, access
+from chainrule.calculus.reverse import adjoint_names, depends_on, derive
+from chainrule.equations.node import Apply, Equation, Expression, Number, Reduce, access
 from chainrule.equations.system import Input, System
 from chainrule.equations.walk import rename_tensors
 from chainrule.errors import ChainruleError
@@ -91,8 +91,14 @@ def _along(system: System, gradients: dict[str, str], slope: str, wrt: Sequence[
     ]
     total = terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
     extended = system.extended([Equation(slope, (), total)], directions)
-    second = derive(extended, slope, wrt)
-    return second.system, second.gradients
+    reached = depends_on(extended, slope)
+    moving = [name for name in wrt if name in reached]
+    products = adjoint_names(extended, set(wrt))
+    if moving:
+        second = derive(extended, slope, moving)
+        extended, products = second.system, {**products, **second.gradients}
+    still = [Equation(products[name], system.tensor_axes[name], Number(0)) for name in wrt if name not in reached]
+    return extended.extended(still), {name: products[name] for name in wrt}
 
 
 def _sum(axes: Sequence[str], body: Expression) -> Expression:

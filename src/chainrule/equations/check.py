@@ -99,7 +99,9 @@ def _check_scope(system: System, equation: Equation, node: Any, scope: set[str],
                 raise fail(system, equation, path, f"{function} of {len(arguments)} arguments is no function")
             if function in ("//", "%") and arguments[1] in (Number(0), Index((), 0)):
                 raise fail(system, equation, path, "division by zero")
-        case Reduce(_, axes, _):
+        case Reduce(operation, axes, _):
+            if len(set(axes)) < len(axes):
+                raise fail(system, equation, path, f"{operation} names an axis twice")
             scope = scope | set(axes)
     for position, child in enumerate(children(node)):
         _check_scope(system, equation, child, scope, (*path, position))
