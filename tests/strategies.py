@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from chainrule.equations.affine import as_index, position_or_value
-from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, axis, base_axis
+from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, axis, base_axis, plain_axis
 from chainrule.equations.system import Input, System
-from chainrule.equations.walk import substitute
+from chainrule.equations.walk import subexpressions, substitute
 
 SHRINK = False
 AXES = ("b", "i", "j", "t")
@@ -173,11 +173,23 @@ class _Writer:
         old = self.choose(*earlier)
         moved = {old.axes[0]: Index(((1, old.axes[0]),), self.choose(-1, 0, 1))}
         part = substitute(old.expression, moved)
+        if not self.fits(part):
+            return self.plain(number)
         equation = Equation(
             "y" + number, old.axes, written(self.choose(*self.functions)(part, self.value(old.axes, 1)))
         )
         self.real[equation.name] = equation.axes
         return [equation]
+
+    def fits(self, part: Any) -> bool:
+        """Whether no shift has become a plain read of an axis of another size."""
+        axes = {**self.real, **self.integer}
+        return all(
+            plain_axis(index) is None or self.sizes[base_axis(plain_axis(index) or "")] == self.sizes[along]
+            for node in subexpressions(part)
+            if isinstance(node, Access)
+            for index, along in zip(node.indices, axes[node.tensor], strict=True)
+        )
 
     def counted(self, number: str) -> list[Equation]:
         axes = self.some_axes(0, 2)
