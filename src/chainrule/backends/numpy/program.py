@@ -64,10 +64,9 @@ class NumpyProgram:
         self.outputs = outputs
         self.dtype = dtype
         self._ready: dict[frozenset[str], System] = {}
-        self._known_sizes: dict[Shapes, Mapping[str, int]] = {}
+        self._known_sizes: dict[Shapes, tuple[Mapping[str, int], Extents]] = {}
         self._exact: dict[Any, Variant] = {}
         self._similar: dict[Any, list[Variant]] = {}
-        self._solved: dict[Any, Mapping[str, int]] = {}
         self._last: Variant | None = None
 
     @property
@@ -94,9 +93,10 @@ class NumpyProgram:
         system = self._prepared(given)
         key = tuple(sorted(shapes.items()))
         if key not in self._known_sizes:
-            self._known_sizes[key] = self._sizes(shapes)
-        sizes = self._known_sizes[key]
-        safe = _safe(system, sizes, self.system, integers)
+            sizes = self._sizes(shapes)
+            self._known_sizes[key] = sizes, Extents(self.system, sizes)
+        sizes, extents = self._known_sizes[key]
+        safe = _safe(system, extents, integers)
         exact = (stepped, given, key, tuple(safe.values()))
         if exact not in self._exact:
             self._exact[exact] = self._similar_variant(system, sizes, stepped, given, safe)
@@ -222,27 +222,20 @@ class NumpyProgram:
         return self._ready[given]
 
     def _sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, int]:
-        key = tuple(sorted(shapes.items()))
-        if key in self._solved:
-            return self._solved[key]
         sizes = solve_sizes(self.system, shapes, partial=True)
         for axis, representative in axis_classes(self.system).items():
             if axis in sizes:
                 sizes.setdefault(representative, sizes[axis])
-        self._solved[key] = sizes
         return sizes
 
 
-def _safe(
-    system: System, sizes: Mapping[str, int], original: System, integers: Mapping[str, Range] | None
-) -> dict[Place, bool]:
+def _safe(system: System, extents: Extents, integers: Mapping[str, Range] | None) -> dict[Place, bool]:
     """Which reads at computed positions are inside, with the data as they are."""
     places = gathers(system)
     if not places:
         return {}
     if integers is None:
         return dict.fromkeys(places, True)
-    extents = Extents(original, sizes)
     facts = Facts(system, extents.known, extents.same, integers)
     return {(node, place): facts.inside(node, place) for node, place in places}
 
