@@ -21,7 +21,16 @@ from sklearn.preprocessing import StandardScaler
 from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier, Regressor
 from chainrule.layers import Dense, Dropout, Network, ReLU, Sigmoid
-from chainrule.losses import BinaryCrossEntropy, Gaussian, Hinge, Huber, MulticlassHinge, Poisson, QuadraticCost
+from chainrule.losses import (
+    BinaryCrossEntropy,
+    Gaussian,
+    Hinge,
+    Huber,
+    MulticlassHinge,
+    Poisson,
+    QuadraticCost,
+    SmoothedCrossEntropy,
+)
 from chainrule.optimizers import SGD, Adam, ClipGlobalNorm
 from chainrule.regularizers import L2
 from chainrule.training.callbacks import EarlyStopping, Run
@@ -267,6 +276,14 @@ def test_losses_for_values(loss: Any) -> None:
     assert model.predict(X).shape == (400,) and model.score(X, y) > 0.9
 
 
+def test_smoothing_is_taken_back() -> None:
+    """Where labels are noise, the probabilities are the frequencies."""
+    y = (np.arange(400) % 10 == 0).astype(int)
+    X = np.arange(400)[:, None] % 2
+    model = classifier(Network(Dense(2)), loss=SmoothedCrossEntropy(0.2), epochs=1000).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X[:2])[:, 1], [0.2, 0.005], atol=0.02)
+
+
 def test_counts() -> None:
     generator = np.random.default_rng(0)
     X = generator.normal(size=(300, 3))
@@ -285,11 +302,11 @@ def test_counts() -> None:
     [
         (
             {"network": Network(Dense(4))},
-            r"ends in 4 values a row; CrossEntropy\(\) with 3 classes needs 3 values: .*Dense\(3\)",
+            r"ends in 4 values a row; Smoothed.* with 3 classes needs 3 values: end it with Dense\(3\)",
         ),
         ({"network": 5}, "network: 5 is no layer"),
         ({"loss": Gaussian()}, "is for numbers, not for classes"),
-        ({"loss": "log"}, "loss is a loss such as CrossEntropy"),
+        ({"loss": "log"}, "loss is a loss such as SmoothedCrossEntropy"),
         ({"optimizer": 0.1}, "optimizer must be one of"),
         ({"epochs": 0}, "epochs is a whole number of at least 1, not 0"),
         ({"batch_size": 2.5}, "batch_size is a whole number"),

@@ -115,7 +115,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Train on rows ``X`` with targets ``y``.
 
         ``X``: a data frame, or an array [row, column] or [row, …].  ``sample_weight`` [row]: a weight of 2 is the row
-        given twice.  ``validation``: rows and targets to measure on after each epoch, instead of rows set aside.
+        given twice, and rows that are the same (up to 20,000 of them) are one row with their weights added, so that
+        neither copies nor the order of rows change the result.  ``validation``: rows and targets to measure on after
+        each epoch, instead of rows set aside.
         Raises ChainruleError (a ValueError) naming the column and row of what cannot be used.
         """
         rows = _distinct(self._rows(X, y, sample_weight, reset=True))

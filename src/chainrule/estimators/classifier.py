@@ -18,7 +18,7 @@ from chainrule.estimators.base import NetworkEstimator, Rows
 from chainrule.estimators.inspect import Inspection
 from chainrule.estimators.model import plain_loss, target_shape
 from chainrule.layers import Layer
-from chainrule.losses import Hinge, Loss, MulticlassHinge
+from chainrule.losses import Hinge, Loss, MulticlassHinge, SmoothedCrossEntropy
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import EarlyStopping
@@ -32,6 +32,15 @@ def _gives_probabilities(estimator: Classifier) -> bool:
     return not isinstance(plain_loss(estimator.loss), Hinge | MulticlassHinge)
 
 
+def unsmoothed(probabilities: Array, smoothing: float) -> Array:
+    """The probabilities P [b, k] behind those that a network learns from smoothed labels, (1 - ε)P + ε/K.
+
+    None becomes 0: a probability of less than what smoothing added counts as a twentieth of that.
+    """
+    added = smoothing / probabilities.shape[1]
+    return np.asarray(np.maximum(probabilities - added, added / 20) / (1 - smoothing))
+
+
 class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore[misc]
     """A neural network that tells classes apart, as a scikit-learn estimator.
 
@@ -42,7 +51,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     Parameters
     ----------
     network : layers whose last gives one value for each class (logits), or None for two hidden layers of 128.
-    loss : None for cross-entropy (binary cross-entropy of each label where a row may have several).
+    loss : None for cross-entropy of labels smoothed by 0.05 (binary cross-entropy of each label where a row may have
+        several).
     optimizer : with its learning rate or schedule; None for AdamW along a cosine.
     epochs, batch_size : None for what suits the number of rows.
     regularizer : one, or a tuple of them, added to the loss.
@@ -118,11 +128,15 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     def predict_proba(self, X: Any) -> Array:
         """The probability of each class [b, k], or of each label where a row may have several.
 
-        With a loss that is no likelihood (quadratic cost), the outputs are brought to non-negative values of sum 1.
+        With smoothed labels, the smoothing is taken back.  With a loss that is no likelihood (quadratic cost), the
+        outputs are brought to non-negative values of sum 1.
         """
         scores = self._scores(X)
         if self.target_.several:  # type: ignore[union-attr]
             return scores
+        loss = plain_loss(self.specification_.loss)
+        if isinstance(loss, SmoothedCrossEntropy):
+            scores = unsmoothed(scores, loss.smoothing)
         scores = np.clip(scores, 0, None)
         total = scores.sum(axis=1, keepdims=True)
         return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])

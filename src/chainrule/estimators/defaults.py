@@ -1,7 +1,11 @@
 """What an estimator uses where it was told nothing.
 
-Chosen by cross-validation on the sets of benchmarks/tables.py, with other splits than the ones it prints.  Dropout did
-not score better than weight decay there, and drawing its random numbers takes longer than the rest of a step.
+Chosen by cross-validation on the sets of benchmarks/tables.py, with other splits than the ones it prints:
+
+- Dropout did not score better than weight decay, and drawing its random numbers takes longer than the rest of a step.
+- Smoothed labels score better on small sets (wine 0.976 → 0.989, digits 0.980 → 0.984), because easy rows keep a say
+  in where the boundaries are.  ``Classifier.predict_proba`` takes the smoothing back.
+- Numbers scaled by median and quartiles, or to normal quantiles, did not score better than by mean and deviation.
 """
 
 from __future__ import annotations
@@ -10,10 +14,11 @@ import math
 
 from chainrule.initializers import HeNormal, Normal
 from chainrule.layers import Dense, Network, SiLU
-from chainrule.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
+from chainrule.losses import BinaryCrossEntropy, Loss, SmoothedCrossEntropy, SquaredError
 from chainrule.optimizers import AdamW, CosineDecay, Optimizer
 
 UNITS = 128
+SMOOTHING = 0.05
 SMALL_SET = 4000  # rows; from here on batches are larger and the best epoch is chosen on validation rows
 STEPS = 1000  # for small sets
 EPOCHS = 30  # for others
@@ -48,7 +53,7 @@ def default_validation_fraction(rows: int) -> float:
 
 
 def class_loss(several: bool) -> Loss:
-    return BinaryCrossEntropy() if several else CrossEntropy()
+    return BinaryCrossEntropy() if several else SmoothedCrossEntropy(SMOOTHING)
 
 
 def value_loss() -> Loss:
