@@ -17,7 +17,7 @@ from chainrule.equations.parse import parse
 from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier, Regressor, load
 from chainrule.estimators.summary import multiply_adds, parts
-from chainrule.layers import Custom, Dense, Dropout, Equations, Network, ReLU, Tanh
+from chainrule.layers import Custom, Dense, Dropout, Equations, Network, PReLU, ReLU, Tanh
 from chainrule.losses import Huber
 from chainrule.optimizers import Adam, CosineDecay
 from chainrule.regularizers import L2
@@ -116,7 +116,7 @@ def test_regressors(loss: Any, tmp_path: Path) -> None:
 
 
 def test_equations_as_layers(tmp_path: Path) -> None:
-    network = Network(Dense(4), Equations("a[b,i] = x[b,i]^2"), "a[b,i] = tanh(x[b,i])", Dense(3))
+    network = Network(Dense(4), PReLU(), Equations("a[b,i] = x[b,i]^2"), "a[b,i] = tanh(x[b,i])", Dense(3))
     model = Classifier(network, epochs=1, random_state=0).fit(X, Y)
     np.testing.assert_array_equal(load(model.save(tmp_path)).predict_proba(X), model.predict_proba(X))
 

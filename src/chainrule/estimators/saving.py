@@ -40,7 +40,7 @@ JSON, TENSORS = "model.json", "model.safetensors"
 def save(model: Any, path: str | Path) -> Path:
     """Write a fitted estimator; both files or, where that fails, neither.  Returns the folder."""
     folder = Path(path)
-    tensors = save_tensors({name: np.ascontiguousarray(value) for name, value in model.parameters_.items()})
+    tensors = save_tensors({name: np.array(value, order="C") for name, value in model.parameters_.items()})
     text = json.dumps(_describe(model, tensors), ensure_ascii=False, indent=1, allow_nan=True)
     made = []
     try:

@@ -51,6 +51,10 @@ class History:
         metrics = [name for name in found if name not in FIRST + LAST]
         return tuple(name for name in (*FIRST, *metrics, *LAST) if name in found)
 
+    def rows(self) -> list[dict[str, float]]:
+        """Copies of the rows, one for each epoch."""
+        return [dict(row) for row in self._rows]
+
     @property
     def last(self) -> Mapping[str, float]:
         """The last epoch; nothing before the first has ended."""
