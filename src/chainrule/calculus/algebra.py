@@ -7,15 +7,15 @@ A product is kept as  sign · number · factors / factors · brackets,  a sum as
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 from chainrule.equations.affine import as_index, as_position, as_value, position_or_value
-from chainrule.equations.functions import COMPARISONS
+from chainrule.equations.functions import COMPARISONS, FUNCTIONS
 from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, base_axis, plain_axis
-from chainrule.equations.walk import free_axes, rebuild
+from chainrule.equations.walk import children, free_axes, rebuild, tensors
 
 NEGATION = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -37,7 +37,7 @@ def tidy(node: Any) -> Any:
     node = rebuild(rebuild(node, tidy), _as_value)
     match node:
         case Apply("+", arguments):
-            return _sum(arguments)
+            return _add(arguments)
         case Apply("*" | "/" | "neg", _):
             return _product(node)
         case Apply("^", (base, exponent)):
@@ -60,7 +60,7 @@ def _as_value(node: Any) -> Any:
     return as_value(node) if isinstance(node, Index) else node
 
 
-class _Factors:
+class Factors:
     """A product taken apart: an exact number, the powers of its factors, and its brackets."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class _Factors:
                 self.decimal |= isinstance(value, float)
                 self.number *= Fraction(str(value)) ** power
             case Apply("neg", (inner,)):
-                self.number = -self.number
+                self.number *= (-1) ** power
                 self.take(inner, power)
             case Apply("*", factors):
                 for factor in factors:
@@ -83,16 +83,21 @@ class _Factors:
             case Apply("/", (top, bottom)):
                 self.take(top, power)
                 self.take(bottom, -power)
-            case Apply("^", (base, Number(int(exponent)))) if not isinstance(base, Number):
+            case Apply("^", (base, Number(int(exponent)))) if not _is_literal(base):
                 self.take(base, power * exponent)
             case Apply(function, _) if function in COMPARISONS and power > 0:
                 self.brackets[node] = None
             case _:
                 self.powers[node] = self.powers.get(node, 0) + power
 
+    def key(self) -> tuple[frozenset[Any], frozenset[Any]]:
+        """What two products have in common that differ in their numbers and the order of their factors only."""
+        return frozenset(self.powers.items()), frozenset(self.brackets)
+
     def build(self) -> Any:
         if self.number == 0:
             return Number(0)
+        self._square_roots()
         magnitude = abs(self.number)
         top = [
             factor if power == 1 else Apply("^", (factor, Number(power)))
@@ -111,17 +116,52 @@ class _Factors:
                 top.insert(0, Number(magnitude.numerator))
             if magnitude.denominator != 1:
                 bottom.insert(0, Number(magnitude.denominator))
-        # Brackets stay outside the quotient: a bracket that is 0 must annihilate the denominator too.
-        quotient = _times(top)
-        if bottom:
-            quotient = Apply("/", (quotient, _times(bottom)))
-        if self.brackets:
-            factors = () if quotient is Number(1) else quotient.arguments if _is_product(quotient) else (quotient,)
-            quotient = _times([*factors, *self.brackets])
+        # Brackets stay outside a quotient that may be undefined: a bracket that is 0 must annihilate it too.
+        if bottom and not any(tensors(factor) for factor in bottom):
+            quotient = Apply("/", (_times([*top, *self.brackets]), _times(bottom)))
+        elif bottom:
+            quotient = _times([Apply("/", (_times(top), _times(bottom))), *self.brackets])
+        else:
+            quotient = _times([*top, *self.brackets])
         if self.number > 0:
             return quotient
-        literal = isinstance(quotient, Number) and not quotient.is_size
-        return Number(-quotient.value) if literal else Apply("neg", (quotient,))
+        return _negated(quotient)
+
+    def _square_roots(self) -> None:
+        """sqrt(x)² is x, rsqrt(x)² is 1/x."""
+        for factor, power in list(self.powers.items()):
+            if isinstance(factor, Apply) and factor.function in ("sqrt", "rsqrt") and power % 2 == 0:
+                del self.powers[factor]
+                self.take(factor.arguments[0], power // 2 if factor.function == "sqrt" else -power // 2)
+
+
+def common_factor(node: Any) -> Any:
+    """``a·x + a·y`` as ``a·(x + y)``; other expressions as they are."""
+    if not (isinstance(node, Apply) and node.function == "+"):
+        return node
+    terms = [Factors() for _ in node.arguments]
+    for term, argument in zip(terms, node.arguments, strict=True):
+        term.take(argument)
+    common = Factors()
+    common.powers = {f: power for f, power in terms[0].powers.items() if all(t.powers.get(f) == power for t in terms)}
+    common.brackets = {f: None for f in terms[0].brackets if all(f in t.brackets for t in terms)}
+    if not common.powers and not common.brackets:
+        return node
+    for term in terms:
+        for factor in common.powers:
+            del term.powers[factor]
+        for bracket in common.brackets:
+            del term.brackets[bracket]
+    rest = _add(tuple(term.build() for term in terms))
+    return times((common.build(), rest))
+
+
+def _negated(node: Any) -> Any:
+    return Number(-node.value) if _is_literal(node) else Apply("neg", (node,))
+
+
+def _is_literal(node: Any) -> bool:
+    return isinstance(node, Number) and not node.is_size
 
 
 def factors_of(node: Any) -> tuple[Any, ...]:
@@ -130,15 +170,41 @@ def factors_of(node: Any) -> tuple[Any, ...]:
 
 
 def split(node: Any, axes: tuple[str, ...]) -> tuple[Any, Any]:
-    """The product of the factors that do not depend on any of the axes, and the product of the others."""
-    whole, outside, inside = _Factors(), _Factors(), _Factors()
+    """The product of the factors that do not depend on any of the axes, and the product of the others.
+
+    A factor that may be undefined stays inside with a bracket there, which decides whether it counts.
+    """
+    whole, outside, inside = Factors(), Factors(), Factors()
     whole.take(node)
     outside.number, outside.decimal = whole.number, whole.decimal
-    for factor, power in whole.powers.items():
-        (inside if set(free_axes(factor)) & set(axes) else outside).powers[factor] = power
     for bracket in whole.brackets:
         (inside if set(free_axes(bracket)) & set(axes) else outside).brackets[bracket] = None
+    for factor, power in whole.powers.items():
+        partial = inside.brackets and not (is_total(factor) and (power > 0 or not tensors(factor)))
+        (inside if partial or set(free_axes(factor)) & set(axes) else outside).powers[factor] = power
     return outside.build(), inside.build()
+
+
+def is_total(node: Any, axis: str | None = None) -> bool:
+    """Whether an expression is finite wherever the tensors it reads are, 0 included; as far as ``axis`` matters."""
+    if not tensors(node) or (axis is not None and axis not in free_axes(node)):
+        return True
+    if isinstance(node, Apply) and not FUNCTIONS[node.function].total:
+        last = node.arguments[-1]
+        quotient = node.function in ("/", "//", "%") and (
+            not tensors(last) if axis is None else axis not in free_axes(last)
+        )
+        power = (
+            node.function == "^" and isinstance(last, Number) and not isinstance(last.value, str) and last.value >= 0
+        )
+        if not (quotient or power):
+            return False
+    return all(is_total(child, axis) for child in children(node))
+
+
+def summed(axes: Sequence[str], body: Any) -> Any:
+    """The sum of the body over the axes; the body itself where there are none."""
+    return Reduce("sum", tuple(axes), body) if axes else body
 
 
 def times(factors: Any) -> Any:
@@ -158,41 +224,28 @@ def _product(node: Any) -> Any:
     index = as_index(node, False)
     if index is not None:
         return index
-    parts = _Factors()
+    parts = Factors()
     parts.take(node)
     return parts.build()
 
 
-def _sum(arguments: Any) -> Any:
-    terms: dict[Any, Fraction] = {}
-    number = Fraction(0)
-    decimal = False
+def _add(arguments: Any) -> Any:
+    """Like terms collected, in the order in which they first appear; literals where the first of them stands."""
+    terms: dict[Any, Factors] = {}
     for term, sign in _terms(arguments, 1):
-        if isinstance(term, Number) and not term.is_size:
-            decimal |= isinstance(term.value, float)
-            number += sign * Fraction(str(term.value))
-        else:
-            terms[term] = terms.get(term, Fraction(0)) + sign
-    made = [
-        term
-        if count == 1
-        else Apply("neg", (term,))
-        if count == -1
-        else _product(Apply("*", (Number(int(count)), term)))
-        for term, count in terms.items()
-        if count
-    ]
-    if number:
-        value = float(number) if decimal and number.denominator != 1 else int(number)
-        first = next(iter(_terms(arguments, 1)))[0]
-        if isinstance(first, Number) and not first.is_size:
-            made.insert(0, Number(value))
-        else:
-            made.append(Number(value) if value > 0 else Apply("neg", (Number(-value),)))
-    if not made:
-        return Number(0)
-    if len(made) == 1:
-        return tidy(made[0]) if isinstance(made[0], Apply) and made[0].function == "neg" else made[0]
+        parts = Factors()
+        parts.take(term)
+        parts.number *= sign
+        same = terms.setdefault(parts.key(), parts)
+        if same is not parts:
+            same.number += parts.number
+            same.decimal |= parts.decimal
+    made = [parts.build() for parts in terms.values() if parts.number]
+    literals = [term for term in made if _is_literal(term)]
+    if literals and made[0] is not literals[0] and literals[0].value < 0:
+        made[made.index(literals[0])] = Apply("neg", (Number(-literals[0].value),))
+    if len(made) < 2:
+        return made[0] if made else Number(0)
     whole = Apply("+", tuple(made))
     return as_index(whole, False) or whole
 
@@ -225,6 +278,8 @@ def _bracket(node: Apply) -> Any:
     match node:
         case Apply("!=", (Apply(function, _) as inner, Number(0))) if function in COMPARISONS:
             return inner
+        case Apply("!=", (Apply("*", factors) as inner, Number(0))) if all(_is_bracket(factor) for factor in factors):
+            return inner
         case Apply("=", (Apply(function, arguments), Number(0))) if function in NEGATION:
             return Apply(NEGATION[function], arguments)
         case Apply(sign, (Number(int(left)), Number(int(right)))):
@@ -242,6 +297,10 @@ def _bracket(node: Apply) -> Any:
             if least is not None and (least > value or (sign == ">=" and least == value)):
                 return Number(1)
     return node
+
+
+def _is_bracket(node: Any) -> bool:
+    return isinstance(node, Apply) and node.function in COMPARISONS
 
 
 def _least(position: Index) -> int | None:

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from chainrule.equations.functions import FUNCTIONS
+from chainrule.calculus.algebra import is_total
 from chainrule.equations.node import Apply, Expression, Index, Number, Reduce, base_axis, plain_axis
-from chainrule.equations.walk import children, combine, free_axes, substitute
+from chainrule.equations.walk import combine, free_axes, substitute
 
 Classes = Mapping[str, str]
 
@@ -110,18 +110,3 @@ def _inside(
                 if position is value and classes.get(base_axis(over), base_axis(over)) == size:
                     return True
     return name in covered and all(is_total(factor, name) for factor in before)
-
-
-def is_total(node: Any, axis: str) -> bool:
-    """Whether an expression is finite wherever the tensors it reads are, 0 included, as far as ``axis`` matters."""
-    if axis not in free_axes(node):
-        return True
-    if isinstance(node, Apply) and not FUNCTIONS[node.function].total:
-        last = node.arguments[-1]
-        quotient = node.function in ("/", "//", "%") and axis not in free_axes(last)
-        power = (
-            node.function == "^" and isinstance(last, Number) and not isinstance(last.value, str) and last.value >= 0
-        )
-        if not (quotient or power):
-            return False
-    return all(is_total(child, axis) for child in children(node))

@@ -1,8 +1,9 @@
 """Simplification: named rewrites in one ordered list, each with its reason; what one did is logged.
 
-arithmetic            1·x → x    2·x/(2·n) → x/n    x·x → x²    [[t ≥ 1] ≠ 0] → [t ≥ 1]
 named quantity        sigmoid(z[b,j]) → a[b,j]          where a[b,j] = sigmoid(z[b,j])
-log and exp           log(exp(x)) → x    log(exp(x)/y) → x - log(y)    exp(x)/sum(exp(x)) → exp(x - logsumexp(x))
+arithmetic            1·x → x    2·x/(2·n) → x/n    x·x → x²    2·x + x → 3·x    [[t ≥ 1] ≠ 0] → [t ≥ 1]
+log and exp           log(exp(x)) → x    log(exp(x)/y) → x - log(y)    1/(1 + exp(-x)) → sigmoid(x)
+common factor         a·x + a·y → a·(x + y)
 sum of sums           Σ_b Σ_j x → Σ_{b,j} x
 delta elimination     Σ_k f(k)[k = e] → f(e)
 factor out            Σ_i a·x[i] → a·Σ_i x[i]
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.calculus.algebra import factors_of, split, tidy, times
+from chainrule.calculus.algebra import common_factor, factors_of, split, tidy, times
 from chainrule.calculus.deltas import eliminate, has_delta
 from chainrule.calculus.derivation import Step
 from chainrule.calculus.recognise import Context, recognise
@@ -65,12 +66,12 @@ def _stable(node: Any, context: Context) -> Any:
             return Apply("+", (inner, Apply("neg", (Apply("log", (below,)),))))
         case Apply("log", (Reduce("sum", axes, Apply("exp", (inner,))),)):
             return Reduce("logsumexp", axes, inner)
-        case Apply("log", (Apply("+", (Number(1), inner)),)):
+        case Apply("log", (Apply("+", (Number(1), inner) | (inner, Number(1))),)):
             return Apply("log1p", (inner,))
-        case Apply("/", (Apply("exp", (inner,)), Reduce("sum", axes, Apply("exp", (summed,))))):
-            names = dict(zip(axes, (base_axis(name) for name in axes), strict=True))
-            if rename(summed, names) is inner or summed is inner:
-                return Apply("exp", (Apply("+", (inner, Apply("neg", (Reduce("logsumexp", axes, summed),)))),))
+        case Apply("/", (Apply("exp", (inner,)), Reduce("sum", axes, Apply("exp", (body,))))):
+            return Apply("exp", (Apply("+", (inner, Apply("neg", (Reduce("logsumexp", axes, body),)))),))
+        case Apply("/", (Number(1), Apply("+", (Number(1), Apply("exp", (inner,)))))):
+            return Apply("sigmoid", (tidy(Apply("neg", (inner,))),))
     return node
 
 
@@ -130,25 +131,23 @@ def _constant_sum(node: Any, context: Context) -> Any:
 
 
 def _plain_names(node: Any, left: tuple[str, ...], context: Context) -> Any:
-    """Drop primes from summed axes where nothing else has the plain name."""
+    """The fewest primes that keep each bound axis apart from the axes around it."""
 
     def visit(node: Any, scope: frozenset[str]) -> Any:
         if not isinstance(node, Reduce):
             return rebuild(node, lambda child: visit(child, scope))
+        taken = set(scope) | (set(free_axes(node.body)) - set(node.axes))
         names: dict[str, str] = {}
-        taken = set(scope) | set(free_axes(node.body)) | set(node.axes)
         for name in node.axes:
-            shortest = base_axis(name)
-            while shortest != name and shortest in taken:
-                shortest += "'"
-            if shortest != name:
-                names[name] = shortest
-                taken = (taken - ({name} - scope)) | {shortest}
-        axes = tuple(names.get(name, name) for name in node.axes)
+            names[name] = fresh_axis(base_axis(name), taken)
+            taken.add(names[name])
+        axes = tuple(names.values())
         return Reduce(node.operation, axes, visit(rename(node.body, names), scope | set(axes)))
 
     return visit(node, frozenset(left))
 
+
+ELIMINATION = "a sum over an axis that a bracket fixes keeps only the one value it fixes"
 
 REWRITES: tuple[Rewrite, ...] = (
     Rewrite(
@@ -161,11 +160,16 @@ REWRITES: tuple[Rewrite, ...] = (
         "ones and zeros drop out, numbers and signs are collected, equal factors cancel",
         lambda node, left, context: as_value(tidy(node)),
     ),
+    Rewrite(
+        "common factor",
+        "what all terms are multiplied by stands in front of their sum",
+        _everywhere(lambda node, context: common_factor(node)),
+    ),
     Rewrite("log and exp", "the same value without overflow: log undoes exp", _everywhere(_stable)),
     Rewrite("sum of sums", "sums may be taken together, in any order", _everywhere(_merge_sums)),
     Rewrite(
         "delta elimination",
-        "a sum over an axis that a bracket fixes keeps only the one value it fixes",
+        ELIMINATION,
         _everywhere(_eliminate),
     ),
     Rewrite(

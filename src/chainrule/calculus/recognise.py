@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-from chainrule.calculus.algebra import tidy
+from chainrule.calculus.algebra import Factors, tidy
 from chainrule.calculus.deltas import Classes, in_reading_order
 from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, base_axis, plain_axis
@@ -26,6 +27,14 @@ class Definition:
     tensor: str
     axes: tuple[str, ...]
     pattern: Expression
+
+    @cached_property
+    def factors(self) -> Factors | None:
+        """The factors, where the pattern is a product of several without a number in front."""
+        parts = Factors()
+        parts.take(self.pattern)
+        several = len(parts.powers) > 1 or any(power < 0 for power in parts.powers.values())
+        return parts if several and parts.number == 1 and not parts.brackets else None
 
 
 Definitions = Mapping[tuple[object, ...], tuple[Definition, ...]]
@@ -69,6 +78,9 @@ def _kind(node: Any) -> tuple[object, ...]:
     return (type(node), getattr(node, "function", None), getattr(node, "operation", None))
 
 
+PRODUCT, QUOTIENT = (Apply, "*", None), (Apply, "/", None)
+
+
 def recognise(node: Any, context: Context, inside: frozenset[Place] = frozenset()) -> Any:
     """The expression with every part that is some tensor's definition replaced by a read of the tensor.
 
@@ -80,6 +92,10 @@ def recognise(node: Any, context: Context, inside: frozenset[Place] = frozenset(
             places = tuple((found[name], context.class_of(name)) for name in definition.axes)
             if all(place in inside or _always_inside(place, context) for place in places):
                 return Access(definition.tensor, tuple(position for position, _ in places))
+    if isinstance(node, Apply) and node.function in ("*", "/"):
+        shorter = _in_product(node, context, inside)
+        if shorter is not node:
+            return recognise(shorter, context, inside)
     match node:
         case Apply("*", factors):
             zero = [frozenset(_zero_outside(factor, context)) for factor in factors]
@@ -95,6 +111,53 @@ def recognise(node: Any, context: Context, inside: frozenset[Place] = frozenset(
         case Reduce(_, axes, _):
             inside = frozenset(place for place in inside if not set(axes) & set(free_axes(place[0])))
     return rebuild(node, lambda child: recognise(child, context, inside))
+
+
+def _in_product(node: Any, context: Context, inside: frozenset[Place]) -> Any:
+    """The product with some of its factors, which together are a tensor's definition, replaced by a read of it."""
+    parts = Factors()
+    parts.take(node)
+    products = (*context.named.get(PRODUCT, ()), *context.named.get(QUOTIENT, ()))
+    for definition in products:
+        wanted = definition.factors
+        if wanted is None or len(wanted.powers) > len(parts.powers):
+            continue
+        for found, used in _choose(list(wanted.powers.items()), parts.powers, definition.axes, {}):
+            if len(found) < len(definition.axes):
+                continue
+            rest = Factors()
+            rest.number, rest.decimal, rest.brackets = parts.number, parts.decimal, parts.brackets
+            rest.powers = {f: power - used.get(f, 0) for f, power in parts.powers.items() if power != used.get(f, 0)}
+            vanishing = {
+                place for factor, power in rest.powers.items() if power > 0 for place in _zero_outside(factor, context)
+            }
+            vanishing |= {place for bracket in rest.brackets for place in _zero_outside(bracket, context)}
+            places = tuple((found[name], context.class_of(name)) for name in definition.axes)
+            if all(place in inside or place in vanishing or _always_inside(place, context) for place in places):
+                rest.take(Access(definition.tensor, tuple(position for position, _ in places)))
+                return rest.build()
+    return node
+
+
+def _choose(
+    wanted: list[tuple[Expression, int]],
+    given: Mapping[Expression, int],
+    free: tuple[str, ...],
+    found: dict[str, Expression],
+) -> Iterator[tuple[dict[str, Expression], dict[Expression, int]]]:
+    """The ways to find the wanted factors among those given: positions of the free axes, and the powers used up."""
+    if not wanted:
+        yield found, {}
+        return
+    (pattern, power), *others = wanted
+    for factor, present in given.items():
+        if present * power <= 0 or abs(present) < abs(power):
+            continue
+        placed = dict(found)
+        if _matches(pattern, factor, free, placed, {}, {}):
+            left = {f: p for f, p in given.items() if f is not factor}
+            for positions, used in _choose(others, left, free, placed):
+                yield positions, {**used, factor: power}
 
 
 def _zero_outside(factor: Any, context: Context) -> Iterator[Place]:
@@ -129,10 +192,9 @@ def _matches(
     if name is not None:
         if name in bound:
             return node is axis(bound[name])
-        if isinstance(node, Index) and any(atom in taken for _, atom in node.terms):
-            return False
         if name in free:
-            return isinstance(node, (Index, Access)) and found.setdefault(name, node) is node
+            placed = isinstance(node, (Index, Access)) and not _mentions(node, taken)
+            return placed and found.setdefault(name, node) is node
     match pattern, node:
         case (Reduce(operation, axes, body), Reduce(other, other_axes, other_body)):
             if operation != other or len(axes) != len(other_axes):
@@ -151,12 +213,22 @@ def _matches(
         case (Access(tensor, indices), Access(other, others)):
             return tensor == other and _all_match(indices, others, free, found, bound, taken)
         case (Index(), Index()):
-            return _same_position(pattern, node, free, found, bound)
+            return _same_position(pattern, node, free, found, bound, taken)
     return pattern is node
 
 
+def _mentions(position: Expression, bound: Mapping[str, str]) -> bool:
+    """Whether a position depends on an axis that is bound inside the expression; a tensor cannot be read there."""
+    return any(name in bound for name in free_axes(position))
+
+
 def _same_position(
-    pattern: Index, node: Index, free: tuple[str, ...], found: dict[str, Expression], bound: dict[str, str]
+    pattern: Index,
+    node: Index,
+    free: tuple[str, ...],
+    found: dict[str, Expression],
+    bound: dict[str, str],
+    taken: dict[str, str],
 ) -> bool:
     """``t - 1`` is ``t`` where t is at t + 1; an axis that is not placed yet is solved for."""
     known = {name: found[name] for name in free if name in found and name not in bound}
@@ -166,7 +238,10 @@ def _same_position(
         coefficient, name = unknown[0]
         rest = Index(tuple(term for term in pattern.terms if term != unknown[0]), pattern.constant)
         placed = substitute(rest, {**known, **renamed})
-        found[str(name)] = in_reading_order(combine([(coefficient, node), (-coefficient, placed)], 0))
+        position = in_reading_order(combine([(coefficient, node), (-coefficient, placed)], 0))
+        if _mentions(position, taken):
+            return False
+        found[str(name)] = position
         return True
     return not unknown and combine([(1, node), (-1, substitute(pattern, {**known, **renamed}))], 0) is Index((), 0)
 

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from chainrule.calculus.algebra import summed, tidy
 from chainrule.calculus.deltas import eliminate
 from chainrule.calculus.derivation import Log, Step
-from chainrule.calculus.passes import simplify
+from chainrule.calculus.passes import ELIMINATION, simplify
 from chainrule.calculus.recognise import Context, definitions
 from chainrule.equations.affine import position_or_value
 from chainrule.equations.functions import ARGUMENTS, COMPARISONS, FUNCTIONS
@@ -33,91 +34,92 @@ from chainrule.errors import ChainruleError
 Partial = tuple[Access, tuple[Expression, ...], tuple[str, ...]]
 
 
-def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Log:
-    """Derive the derivatives of ``cost`` with respect to the tensors ``wrt`` (all parameters by default).
+def derive(system: System, cost: str, wrt: str | Iterable[str] | None = None) -> Log:
+    """Derive the derivatives of ``cost`` with respect to the tensors ``wrt``.
 
-    Raises ChainruleError if ``cost`` is no scalar of the system, or does not depend on a tensor of ``wrt``.
+    By default, with respect to all parameters that the cost depends on.  Raises ChainruleError if ``cost`` is no scalar
+    of the system, or does not depend on a tensor of ``wrt``.
     """
-    names = tuple(wrt) if wrt is not None else tuple(tensor.name for tensor in system.parameters)
-    _validate(system, cost, names)
-    forward = system
-    active = _active(forward, cost, names)
-    adjoints = adjoint_names(forward, active)
-    classes = axis_classes(forward)
-    axes_of = {**forward.tensor_axes, **{adjoints[name]: forward.tensor_axes[name] for name in adjoints}}
-    context = Context(classes, axes_of, definitions(forward))
-    readers: dict[str, list[Equation]] = {}
-    for equation in forward.equations:
-        if equation.name in active:
-            for name in tensors(equation):
-                readers.setdefault(name, []).append(equation)
+    _validate_cost(system, cost)
+    names = _wanted(system, cost, wrt)
+    active = _active(system, cost, names)
+    adjoints = adjoint_names(system, active)
+    axes = {**system.tensor_axes, **{adjoints[name]: system.tensor_axes[name] for name in adjoints}}
+    context = Context(axis_classes(system), axes, definitions(system))
+    inputs = [name for name in names if name not in system.by_name]
     equations: list[Equation] = []
     steps: list[Step] = []
-    for name in (*_backwards(forward, active, cost), *(name for name in names if name not in forward.by_name)):
-        axes = forward.tensor_axes[name]
-        terms: list[Expression] = []
-        for reader in reversed(readers.get(name, ())):
-            for raw, covered in _contributions(forward, reader, name, cost, adjoints):
-                unsolved = Equation(adjoints[name], axes, _sum(*raw))
-                steps.append(Step(name, "chain rule", None, unsolved, _chain_reason(name, reader, cost), reader))
-                term = _sum(*eliminate(*raw, classes, covered, last=len(axes)))
-                if term is not unsolved.expression:
-                    steps.append(
-                        Step(
-                            name,
-                            "delta elimination",
-                            unsolved,
-                            Equation(adjoints[name], axes, term),
-                            "a sum over an axis that a bracket fixes keeps only the one value it fixes",
-                        )
-                    )
-                terms.append(term)
-        total = Equation(adjoints[name], axes, _total(terms))
-        if len(terms) > 1:
-            steps.append(
-                Step(
-                    name,
-                    "sum of the ways",
-                    None,
-                    total,
-                    f"{name} is read {len(terms)} times; {cost} changes through each of them",
-                )
-            )
-        final, taken = simplify(name, total, context)
+    for name in (*_backwards(system, active, cost), *inputs):
+        readers = [e for e in system.equations if e.name in active and name in tensors(e)]
+        terms, taken = _ways(system, name, readers, cost, adjoints, context)
+        total = Equation(adjoints[name], system.tensor_axes[name], _total(terms))
         steps += taken
+        if len(terms) > 1:
+            reason = f"{name} is read {len(terms)} times; {cost} changes through each of them"
+            steps.append(Step(name, "sum of the ways", None, total, reason))
+        final, simplified = simplify(name, total, context)
+        steps += simplified
         equations.append(final)
-    return Log(
-        forward,
-        cost,
-        {name: adjoints[name] for name in names},
-        tuple(equations),
-        {name: adjoints[name] for name in adjoints if name != cost},
-        tuple(steps),
-    )
+    gradients = {name: adjoints[name] for name in names}
+    derived = {name: adjoint for name, adjoint in adjoints.items() if name != cost}
+    return Log(system, cost, gradients, tuple(equations), derived, tuple(steps))
 
 
-def _validate(system: System, cost: str, names: Sequence[str]) -> None:
-    def unknown(name: str) -> ChainruleError:
-        near = difflib.get_close_matches(name, system.tensor_axes, 1)
-        hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(system.tensor_axes)}"
-        return ChainruleError(f"the system has no {name}{hint}")
+def _ways(
+    system: System, name: str, readers: Sequence[Equation], cost: str, adjoints: dict[str, str], context: Context
+) -> tuple[list[Expression], list[Step]]:
+    """The terms of the one rule for a tensor, a term for each read of it, brackets eliminated; and the steps."""
+    axes = system.tensor_axes[name]
+    terms: list[Expression] = []
+    steps: list[Step] = []
+    for reader in reversed(readers):
+        for (over, factors), covered in _contributions(system, reader, name, cost, adjoints):
+            unsolved = Equation(adjoints[name], axes, summed(over, _product(factors)))
+            steps.append(Step(name, "chain rule", None, unsolved, _chain_reason(system, name, reader, cost), reader))
+            over, factors = eliminate(over, factors, context.classes, covered, last=len(axes))
+            solved = Equation(adjoints[name], axes, summed(over, _product(factors)))
+            if solved is not unsolved:
+                steps.append(Step(name, "delta elimination", unsolved, solved, ELIMINATION))
+            terms.append(solved.expression)
+    return terms, steps
 
+
+def _wanted(system: System, cost: str, wrt: str | Iterable[str] | None) -> tuple[str, ...]:
+    """The tensors to differentiate with respect to, each once."""
+    if wrt is None:
+        reached = depends_on(system, cost)
+        names = tuple(tensor.name for tensor in system.parameters if tensor.name in reached)
+        if not names:
+            has = "depends on no parameter" if system.parameters else "is of a system without parameters"
+            raise ChainruleError(f"{cost} {has}; name the tensors to differentiate with respect to")
+        return names
+    names = (wrt,) if isinstance(wrt, str) else tuple(dict.fromkeys(wrt))
+    if not names:
+        raise ChainruleError("no tensors are named to differentiate with respect to")
+    for name in names:
+        if name not in system.tensor_axes:
+            raise _unknown(system, name)
+        if name == cost:
+            raise ChainruleError(f"{cost} is the cost itself; name what it depends on")
+        if kinds(system)[name] == "integer":
+            raise ChainruleError(f"{name} holds integers; there is no derivative with respect to it")
+    return names
+
+
+def _unknown(system: System, name: str) -> ChainruleError:
+    near = difflib.get_close_matches(name, system.tensor_axes, 1)
+    hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(system.tensor_axes)}"
+    return ChainruleError(f"the system has no {name}{hint}")
+
+
+def _validate_cost(system: System, cost: str) -> None:
     if cost not in system.tensor_axes:
-        raise unknown(cost)
+        raise _unknown(system, cost)
     if cost not in system.by_name:
         raise ChainruleError(f"{cost} is an input; the cost is a quantity that an equation defines")
     if system.tensor_axes[cost]:
         axes = ",".join(system.tensor_axes[cost])
         raise ChainruleError(f"{cost}[{axes}] has axes; a cost is one number: sum[{axes}]({cost}[{axes}]), say")
-    if not names:
-        raise ChainruleError(
-            "nothing to differentiate with respect to: the system declares no parameters; name tensors"
-        )
-    for name in names:
-        if name not in system.tensor_axes:
-            raise unknown(name)
-        if kinds(system)[name] == "integer":
-            raise ChainruleError(f"{name} holds integers; there is no derivative with respect to it")
 
 
 def depends_on(system: System, cost: str) -> set[str]:
@@ -185,37 +187,28 @@ def _contributions(
     axes = tuple(own.get(axis_name, axis_name) for axis_name in reader.axes)
     expression = rename(reader.expression, own)
     above = () if reader.name == cost else (access(adjoints[reader.name], axes),)
-    for read, factors, inner in partials(expression, used | set(axes)):
-        if read.tensor == name:
-            brackets = tuple(
-                Apply("=", (axis(k), position_or_value(index))) for k, index in zip(target, read.indices, strict=True)
-            )
-            yield ((*axes, *inner), (*above, *factors, *brackets)), axes
+    for read, factors, inner in partials(expression, name, used | set(axes)):
+        brackets = tuple(
+            Apply("=", (axis(k), position_or_value(index))) for k, index in zip(target, read.indices, strict=True)
+        )
+        yield ((*axes, *inner), (*above, *factors, *brackets)), axes
 
 
-def partials(node: Any, used: set[str]) -> Iterator[Partial]:
-    """∂node/∂(each read in it), for every way in which it depends on a read.
+def partials(node: Any, tensor: str, used: set[str]) -> Iterator[Partial]:
+    """∂node/∂(each read of the tensor in it), for every way in which the node depends on it.
 
     ``used`` are the axis names that are taken; summed axes get names that are not, which are added.
     """
     match node:
         case Access():
-            yield node, (), ()
-        case Apply("+", arguments):
-            for argument in arguments:
-                yield from partials(argument, used)
-        case Apply("*", arguments):
-            for position, argument in enumerate(arguments):
-                others = (*arguments[:position], *arguments[position + 1 :])
-                for read, factors, axes in partials(argument, used):
-                    yield read, (*others, *factors), axes
+            if node.tensor == tensor:
+                yield node, (), ()
         case Apply(function, arguments) if FUNCTIONS[function].derivatives:
             for position, argument in enumerate(arguments):
-                factor = derivative(function, position, arguments)
-                if factor is Number(0):
+                if tensor not in tensors(argument):
                     continue
-                for read, factors, axes in partials(argument, used):
-                    yield read, (factor, *factors), axes
+                for read, factors, axes in partials(argument, tensor, used):
+                    yield read, (*_slope(function, position, arguments), *factors), axes
         case Reduce(operation, axes, body):
             names = {}
             for name in axes:
@@ -223,8 +216,8 @@ def partials(node: Any, used: set[str]) -> Iterator[Partial]:
                 used.add(names[name])
             inner = tuple(names.values())
             slope = _reduction_factors(operation, axes, body, names)
-            if slope is not None:
-                for read, factors, deeper in partials(rename(body, names), used):
+            if slope is not None and tensor in tensors(body):
+                for read, factors, deeper in partials(rename(body, names), tensor, used):
                     yield read, (*slope, *factors), (*inner, *deeper)
 
 
@@ -249,6 +242,15 @@ def _reduction_factors(
                 here = rename(here, {name: names[name]})
             return tuple(brackets)
     return None
+
+
+def _slope(function: str, position: int, arguments: tuple[Expression, ...]) -> tuple[Expression, ...]:
+    """The derivative of a function with respect to one argument, as factors."""
+    if function == "+":
+        return ()
+    if function == "*":
+        return (*arguments[:position], *arguments[position + 1 :])
+    return (tidy(derivative(function, position, arguments)),)
 
 
 def derivative(function: str, position: int, arguments: Sequence[Expression]) -> Expression:
@@ -277,15 +279,22 @@ def _total(terms: Sequence[Expression]) -> Expression:
     return Number(0) if not terms else terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
 
 
-def _sum(axes: Sequence[str], factors: Sequence[Expression]) -> Expression:
-    product = Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
-    return Reduce("sum", tuple(axes), product) if axes else product
+def _product(factors: Sequence[Expression]) -> Expression:
+    return Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
 
 
-def _chain_reason(name: str, reader: Equation, cost: str) -> str:
+def _chain_reason(system: System, name: str, reader: Equation, cost: str) -> str:
     if reader.name == cost:
         return f"{cost} reads {name}: how {cost} changes with it, where the bracket picks this element"
-    return (
-        f"{reader.name} reads {name}: how {cost} changes with {reader.name}, times how {reader.name} changes with "
-        f"{name}, summed where the bracket picks this element"
+    reason = (
+        f"how {cost} changes with {reader.name}, times how {reader.name} changes with {name}, summed where the bracket "
+        "picks this element"
     )
+    block = next(block for block in order(system) if reader in block.equations)
+    if reader.name == name and block.axis is not None:
+        later, first, last = ("next", "last", "first") if block.direction > 0 else ("previous", "first", "last")
+        return (
+            f"the {later} {block.axis} of {name} reads this one: {reason}; so it is computed from the {first} "
+            f"{block.axis} to the {last}, backpropagation through time"
+        )
+    return f"{reader.name} reads {name}: {reason}"

@@ -37,7 +37,7 @@ _ROWS = (
     Function("*", None, ("y", "x"), r"{0} \cdot {1}", "{0} * {1}", integer=True),
     Function("neg", 1, ("-1",), "-{0}", "-{0}", integer=True),
     Function("/", 2, ("1/y", "-x/y^2"), r"\frac{{{0}}}{{{1}}}", "{0} / {1}", total=False),
-    Function("^", 2, ("y*x^(y - 1)", "x^y*log(x)"), "{{{0}}}^{{{1}}}", "{0} ** {1}", total=False),
+    Function("^", 2, ("y*x^(y - 1)", "[x != 0]*x^y*log(x)"), "{{{0}}}^{{{1}}}", "{0} ** {1}", total=False),
     Function("//", 2, (), r"\lfloor {0} / {1} \rfloor", "{0} // {1}", total=False, integer=True),
     Function("%", 2, (), r"{0} \bmod {1}", "{0} % {1}", total=False, integer=True),
     # comparisons: the Iverson bracket, 1 where true and 0 where false
