@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from chainrule.calculus.reverse import derive
 from chainrule.equations.parse import parse
 from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.errors import ChainruleError
@@ -73,6 +74,36 @@ def test_axes_that_plain_reads_make_one() -> None:
 def test_shifted_and_scaled_reads_say_nothing() -> None:
     text = "axis h = 9, p = 4, q = 3\ndata x[h]\nz[p,q] = x[2*p] + x[q - 1]"
     assert sizes(text) == {"h": 9, "p": 4, "q": 3}
+
+
+def test_what_a_read_says_does_not_depend_on_the_name_of_its_equation() -> None:
+    for name in ("q", "∂q"):
+        text = f"parameter x[i]\n{name}[j] = x[j]\nC = sum[j]({name}[j]^2)"
+        assert sizes(text, x=(4,)) == {"i": 4, "j": 4}
+        with pytest.raises(ChainruleError, match="axes i and k must have one size"):
+            sizes(f"{text}\ndata y[k]\nD = sum[i](x[i]*y[i])", x=(4,), y=(3,))
+
+
+def test_tensors_of_other_lengths_read_outside() -> None:
+    """Where shifted reads rely on zero outside, their derivative may read one tensor at the axis of another."""
+    system = parse("axis j = 6\nparameter x[i]\ndata v[k]\nC = sum[j](x[j-1]*v[j-1])")
+    for shapes in ({"x": (3,), "v": (4,)}, {"x": (4,), "v": (3,)}):
+        derived = derive(system, "C").system
+        assert str(derived.by_name["∂x"]) == "∂x[i] = v[i]*[0 <= i + 1 < size(j)]"
+        assert solve_sizes(derived, shapes) == {"j": 6, "i": shapes["x"][0], "k": shapes["v"][0]}
+    assert solve_sizes(derived, {"v": (3,)}) == {"j": 6, "i": 3, "k": 3}
+
+
+def test_parts_of_parts() -> None:
+    """What is related through several relations is not made one either; nor two parts of one axis."""
+    text = """
+        axis k = size(i) + size(j), l = size(k) + size(m)
+        data u[i], v[j], w[m]
+        z[l] = u[l] + v[l - size(i)] + w[l - size(k)]
+        y[k] = u[k]*v[k]
+        x[i] = v[i]
+    """
+    assert sizes(text, u=(2,), v=(3,), w=(1,)) == {"i": 2, "j": 3, "m": 1, "k": 5, "l": 6}
 
 
 def test_copies_have_the_size_of_their_axis() -> None:

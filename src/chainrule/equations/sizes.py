@@ -1,13 +1,15 @@
 """Sizes of axes, solved from declarations, shapes of data and relations.
 
-A plain read ``x[b,i]`` says that axis ``i`` is as long as the axis of ``x`` it stands for, unless one of the two is
-declared by a relation to the other (``axis k = size(i) + size(j)``); a shifted or scaled read says nothing (outside,
-a tensor is 0).  ``k'`` is as long as ``k``.
+A plain read of an axis under another name, ``x[b,i]`` of ``x[b,h]``, says that ``i`` is as long as ``h``, with two
+exceptions.  Axes that are related (``axis k = size(i) + size(j)``) have the sizes that the relation gives.  And where
+tensors are read at shifted or scaled positions along both axes, zero outside is what is meant: with ``x[j-1]*v[j-1]``
+``x`` and ``v`` may differ in length, and so they may in the derivative ``v[i]`` of that; there a plain read only gives
+its size to an axis that has none otherwise.  A shifted or scaled read says nothing.  ``k'`` is as long as ``k``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -30,28 +32,22 @@ class PlainRead:
     declared: str
 
 
-def plain_reads(system: System) -> Iterator[PlainRead]:
-    """Every plain axis that reads an axis of another name, which therefore has its size.
+@dataclass(frozen=True)
+class _Equalities:
+    """What plain reads say: ``classes`` maps an axis to the representative of the axes that must have its size."""
 
-    Equations of derivatives say nothing: there ``x[t]`` may be what became of ``x[t-1]`` in the step after.
-    """
-    relations = {name: size_names(relation) for name, relation in system.sizes}
-    for equation in system.equations:
-        if equation.name.startswith("∂"):
-            continue
-        for path, node, _ in occurrences(equation.expression):
-            if isinstance(node, Access):
-                for index, declared in zip(node.indices, system.tensor_axes[node.tensor], strict=True):
-                    read = plain_axis(index)
-                    if read is None or read == declared:
-                        continue
-                    if read not in relations.get(declared, ()) and declared not in relations.get(read, ()):
-                        yield PlainRead(equation, path, node, read, declared)
+    classes: Mapping[str, str]
+    binding: tuple[PlainRead, ...]
+    loose: tuple[PlainRead, ...]
+
+
+def axis_classes(system: System) -> Mapping[str, str]:
+    """Axis → the representative of the axes that must have its size."""
+    return _equalities(system).classes
 
 
 @lru_cache(maxsize=512)
-def axis_classes(system: System) -> Mapping[str, str]:
-    """Axis → the representative of the axes that must have its size."""
+def _equalities(system: System) -> _Equalities:
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:
@@ -64,9 +60,73 @@ def axis_classes(system: System) -> Mapping[str, str]:
     mentioned = (name for equation in system.equations for name in size_names(equation.expression))
     for name in (*system.axes, *mentioned):
         parent[root(name)] = root(base_axis(name))
-    for read in plain_reads(system):
-        parent[root(read.read)] = root(read.declared)
-    return {name: root(name) for name in list(parent)}
+    reads, elsewhere = _plain_reads(system)
+    binding: list[PlainRead] = []
+    loose: list[PlainRead] = []
+    for read in reads:
+        one, other = root(read.read), root(read.declared)
+        if one == other:
+            continue
+        if {one, other} <= elsewhere:
+            loose.append(read)
+            continue
+        parent[one] = other
+        elsewhere |= {other} if one in elsewhere else set()
+        binding.append(read)
+    sized = {root(name) for name in _sized(system)}
+    while True:
+        free = [r for r in loose if root(r.read) != root(r.declared) and not {root(r.read), root(r.declared)} <= sized]
+        if not free:
+            break
+        one, other = root(free[0].read), root(free[0].declared)
+        parent[one] = other
+        sized |= {other} if one in sized else set()
+        binding.append(free[0])
+    return _Equalities(
+        {name: root(name) for name in list(parent)},
+        tuple(binding),
+        tuple(read for read in loose if root(read.read) != root(read.declared)),
+    )
+
+
+def _plain_reads(system: System) -> tuple[list[PlainRead], set[str]]:
+    """The plain reads of axes under other names that no relation explains; the axes along which tensors are read at
+    other positions."""
+    ancestors = _ancestors(system)
+    reads: list[PlainRead] = []
+    elsewhere: set[str] = set()
+    for equation in system.equations:
+        for path, node, _ in occurrences(equation.expression):
+            if not isinstance(node, Access):
+                continue
+            for index, declared in zip(node.indices, system.tensor_axes[node.tensor], strict=True):
+                read = plain_axis(index)
+                one, other = base_axis(read or ""), base_axis(declared)
+                if read is None or other in ancestors.get(one, ()) or one in ancestors.get(other, ()):
+                    elsewhere.add(other)
+                elif one != other:
+                    reads.append(PlainRead(equation, path, node, read, declared))
+    return reads, elsewhere
+
+
+def _ancestors(system: System) -> Mapping[str, set[str]]:
+    """Axis → the axes from whose sizes its own is made, directly or not."""
+    direct = {name: {base_axis(other) for other in size_names(relation)} for name, relation in system.sizes}
+    found: dict[str, set[str]] = {}
+    for name in direct:
+        waiting, found[name] = [name], set()
+        while waiting:
+            for other in direct.get(waiting.pop(), set()) - found[name]:
+                found[name].add(other)
+                waiting.append(other)
+    return found
+
+
+def _sized(system: System) -> set[str]:
+    """Axes whose sizes something other than a plain read gives: a declaration, a relation or an input."""
+    declared = {name for name, relation in system.sizes if relation is not None}
+    related = {base_axis(other) for _, relation in system.sizes for other in size_names(relation)}
+    return declared | related | {base_axis(name) for tensor in system.inputs for name in tensor.axes}
 
 
 def solve_sizes(system: System, shapes: Mapping[str, tuple[int, ...]], *, partial: bool = False) -> dict[str, int]:
@@ -88,7 +148,8 @@ def solve_sizes(system: System, shapes: Mapping[str, tuple[int, ...]], *, partia
             raise ChainruleError(f"{has}, but its values have shape {tuple(shape)}")
         for name, size in zip(axes, shape, strict=True):
             facts.learn(_Fact(name, int(size), f"axis {name} of {tensor} is {size}", tensor))
-    while any([_apply_relation(facts, name, relation) for name, relation in system.sizes if relation is not None]):
+    relations = [(name, relation) for name, relation in system.sizes if relation is not None]
+    while any([_apply_relation(facts, name, relation) for name, relation in relations]) or facts.share():
         pass
     sizes = {name: known for name in facts.classes if (known := facts.size(name)) is not None}
     if not partial:
@@ -116,7 +177,8 @@ class _Facts:
 
     def __init__(self, system: System) -> None:
         self.system = system
-        self.classes = axis_classes(system)
+        self.equalities = _equalities(system)
+        self.classes = self.equalities.classes
         self.known: dict[str, _Fact] = {}
 
     def size(self, axis: str) -> int | None:
@@ -130,14 +192,26 @@ class _Facts:
             raise _conflict(self.system, earlier, fact)
         return earlier is fact
 
+    def share(self) -> bool:
+        """Whether a plain read gave its size to an axis that had none."""
+        for read in self.equalities.loose:
+            for one, other in ((read.read, read.declared), (read.declared, read.read)):
+                size = self.size(one)
+                if size is not None and self.size(other) is None:
+                    place = f"{read.access} makes axis {other} as long as {one}, which is {size}"
+                    return self.learn(_Fact(other, size, place, read.equation.name))
+        return False
+
 
 def _conflict(system: System, earlier: _Fact, fact: _Fact) -> ChainruleError:
     """The error for two sizes of one axis, or of two axes that a plain read makes one."""
     if base_axis(earlier.axis) == base_axis(fact.axis):
         message = f"axis {fact.axis} has two sizes: {earlier.place}, but {fact.place}"
         return quote(system, fact.name, message)
-    reads = [r for r in plain_reads(system) if {r.read, r.declared} & {earlier.axis, fact.axis}]
-    between = next((r for r in reads if {r.read, r.declared} == {earlier.axis, fact.axis}), reads[0])
+    both = {base_axis(earlier.axis), base_axis(fact.axis)}
+    reads = [(r, {base_axis(r.read), base_axis(r.declared)}) for r in _equalities(system).binding]
+    reads = [(r, axes) for r, axes in reads if axes & both]
+    between = next((r for r, axes in reads if axes == both), reads[0][0])
     message = (
         f"axes {earlier.axis} and {fact.axis} must have one size: {earlier.place}, but {fact.place}; "
         f"{between.access} reads {between.declared} at {between.read}"
