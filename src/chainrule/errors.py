@@ -34,7 +34,8 @@ class Source:
         last = self.text.find("\n", start)
         line = self.text[first:] if last < 0 else self.text[first:last]
         width = max(1, min(stop, first + len(line)) - start)
-        return f"    {line}\n    {' ' * (start - first)}{'^' * width}"
+        before = "".join("\t" if mark == "\t" else " " for mark in line[: start - first])
+        return f"    {line}\n    {before}{'^' * width}"
 
 
 class EquationError(ChainruleError):

@@ -372,6 +372,11 @@ z[b] = x[b]²
 >     z[b] = x[b]²
 >                ^
 ---
+z[b] = x[b] + 2*1e400
+> 1:17: 1e400 is too large for a number; infinity is written ∞
+>     z[b] = x[b] + 2*1e400
+>                     ^^^^^
+---
 z[b] = size(2)
 > 1:8: size takes the name of one axis
 >     z[b] = size(2)
@@ -507,3 +512,9 @@ def test_files(tmp_path) -> None:
     wrong.write_text("z[b] = x[i]\n", encoding="utf-8")
     with pytest.raises(EquationError, match="unknown axis i"):
         parse_file(wrong)
+
+
+def test_tabs_stay_under_tabs() -> None:
+    with pytest.raises(EquationError) as caught:
+        parse("z[b] =\tx[b] *\ty[i]", "my.eq")
+    assert str(caught.value).split("\n")[1:] == ["    z[b] =\tx[b] *\ty[i]", "          \t      \t  ^"]

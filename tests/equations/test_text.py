@@ -130,6 +130,7 @@ def test_whole_and_real_numbers_stay_apart() -> None:
     assert right("2") is Number(2)
     assert right("2.0") is Number(2.0)
     assert Number(2) is not Number(2.0)
+    assert right("99999999999999999999") is Number(1e20)
 
 
 def test_declarations() -> None:

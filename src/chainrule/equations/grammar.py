@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -170,8 +171,13 @@ def target_of(tree: Any) -> tuple[str, tuple[str, ...], tuple[int, int]]:
     return (canonical_name(name), tuple(canonical_name(a.children[0]) for a in axes if a is not None), span_of(tree))
 
 
-def literal(token: Any) -> int | float:
-    return int(token) if re.fullmatch(r"\d+", token) else float(token)
+def literal(token: Any, source: Source) -> int | float:
+    """The value of a number; whole ones that no machine integer holds are real."""
+    if re.fullmatch(r"\d+", token) and int(token) < 2**63:
+        return int(token)
+    if math.isinf(float(token)):
+        raise EquationError(f"{token} is too large for a number; infinity is written ∞", source, token_span(token))
+    return float(token)
 
 
 def span_of(tree: Any) -> tuple[int, int]:

@@ -139,7 +139,7 @@ class _System:
             if role == "state":
                 start = 0
                 if value is not None:
-                    start = literal(value.children[1]) * (-1 if value.children[0] else 1)
+                    start = literal(value.children[1], source) * (-1 if value.children[0] else 1)
             self.sources[name] = Source(source.text, source.file, source.line, {("left",): span})
             self.inputs.append(Input(name, axes, role, start, str(distribution) if distribution else None))  # type: ignore[arg-type]
 

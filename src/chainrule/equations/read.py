@@ -50,7 +50,7 @@ class Reader:
         return node
 
     def number(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
-        return Number(literal(tree.children[0]))
+        return Number(literal(tree.children[0], self.source))
 
     def group(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
         return self.expression(tree.children[0], path, integer)  # type: ignore[no-any-return]
@@ -151,7 +151,7 @@ class Reader:
     def negative(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
         inner = tree.children[1]
         if inner.data == "number":
-            return Number(-literal(inner.children[0]))
+            return Number(-literal(inner.children[0], self.source))
         return Apply("neg", (self.expression(inner, (*path, 0), integer),))
 
     def sum(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
