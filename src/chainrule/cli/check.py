@@ -13,6 +13,7 @@ from chainrule.cli.model import is_model, load_model
 from chainrule.cli.output import console, examples, print_json
 from chainrule.equations.grammar import canonical_name
 from chainrule.equations.parse import parse_file
+from chainrule.errors import ChainruleError
 
 TOLERANCE = 1e-6
 
@@ -38,21 +39,34 @@ def check(
     names = [canonical_name(name) for name in wrt] if wrt else None
     if is_model(file):
         found = load_model(file).check_gradients()
+        known = {one.tensor for one in found}
+        _refuse([name for name in names or () if name not in known], "no parameter of the model")
         found = tuple(one for one in found if names is None or one.tensor in names)
     else:
         system = parse_file(file)
         cost = canonical_name(of) if of else default_cost(system)
-        found = check_gradients(system, cost, sample_values(system, seed), names or default_wrt(system), seed=seed)
-    worst = max((one.error for one in found), default=0.0)
+        _refuse(
+            [n for n in names or () if n in system.by_name], "defined by an equation; only what is given can be varied"
+        )
+        found = check_gradients(
+            system, cost, sample_values(system, seed), names or default_wrt(system, cost), seed=seed
+        )
+    good = [one.checked > 0 and one.error <= TOLERANCE for one in found]
+    worst = max(one.error for one in found)
     if json:
-        print_json({"passed": worst <= TOLERANCE, "worst": worst, "gradients": [_record(one) for one in found]})
+        print_json({"passed": all(good), "worst": worst, "gradients": [_record(one) for one in found]})
     else:
-        for one in found:
-            mark = "[green]✓[/green]" if one.error <= TOLERANCE else "[red]✗[/red]"
+        for one, passed in zip(found, good, strict=True):
+            mark = "[green]✓[/green]" if passed else "[red]✗[/red]"
             console().print(mark, end=" ")
             console().print(str(one), markup=False)
-    if worst > TOLERANCE:
+    if not all(good):
         raise typer.Exit(1)
+
+
+def _refuse(names: list[str], why: str) -> None:
+    if names:
+        raise ChainruleError(f"{names[0]} is {why}")
 
 
 def _record(one: GradientCheck) -> dict[str, object]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from chainrule.calculus.reverse import depends_on
 from chainrule.cli.model import is_model, load_model
 from chainrule.cli.output import console, examples, write_text
 from chainrule.equations.grammar import canonical_name
@@ -35,7 +36,7 @@ def derive(
         Path, typer.Argument(help="A file of equations, or the folder of a trained model.", metavar="FILE")
     ],
     of: Annotated[
-        str | None, typer.Option(help="The cost: a quantity without axes. Default: the last equation.")
+        str | None, typer.Option(help="The cost: a quantity without axes. Default: the last quantity without axes.")
     ] = None,
     wrt: Annotated[
         list[str] | None,
@@ -72,7 +73,8 @@ def derivation_of(file: Path, of: str | None, wrt: list[str] | None) -> Derivati
         step = load_model(file).specification_.step
         return derive_system(step.cost_system, canonical_name(of) if of else step.cost, names)
     system = parse_file(file)
-    return derive_system(system, canonical_name(of) if of else default_cost(system), names or default_wrt(system))
+    cost = canonical_name(of) if of else default_cost(system)
+    return derive_system(system, cost, names or (default_wrt(system, cost) if cost in system.by_name else None))
 
 
 def default_cost(system: System) -> str:
@@ -87,7 +89,8 @@ def default_cost(system: System) -> str:
     return scalars[-1]
 
 
-def default_wrt(system: System) -> list[str]:
-    """The parameters, or, where none are declared, what the text reads and does not define."""
-    parameters = [tensor.name for tensor in system.parameters]
-    return parameters or [tensor.name for tensor in system.inputs if tensor.role == "data"]
+def default_wrt(system: System, cost: str) -> list[str]:
+    """The parameters that the cost depends on; where none are declared, the data that it depends on."""
+    reached = depends_on(system, cost)
+    parameters = [tensor.name for tensor in system.parameters if tensor.name in reached]
+    return parameters or [tensor.name for tensor in system.inputs if tensor.role == "data" and tensor.name in reached]
