@@ -75,7 +75,7 @@ class Factors:
                 self.decimal |= isinstance(value, float)
                 self.number *= Fraction(str(value)) ** power
             case Apply("neg", (inner,)):
-                self.number *= (-1) ** power
+                self.number = -self.number if power % 2 else self.number
                 self.take(inner, power)
             case Apply("*", factors):
                 for factor in factors:
@@ -269,6 +269,8 @@ def _power(base: Any, exponent: Any) -> Any:
             return Number(1)
         case (Number(int(value)), Number(int(power))) if power >= 0:
             return Number(value**power)
+        case (Apply("sqrt" | "rsqrt", _), Number(int(power))) if power % 2 == 0:
+            return _product(Apply("*", (Apply("^", (base, exponent)),)))
         case (Apply("^", (inner, Number(int(first)))), Number(int(second))):
             return Apply("^", (inner, Number(first * second)))
     return Apply("^", (base, exponent))
