@@ -22,8 +22,9 @@ demo: $(READY)
 	rm -rf runs/digits
 	$(BIN)/chainrule train digits --out runs/digits
 
+# Each test process computes in one thread: the processes are what shares the cores.
 test: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS) -m "not peers"
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not peers"
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -38,7 +39,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.nielsen
 
 peers: $(PEERS_READY)
-	$(PEERS_BIN)/python -m pytest -n $(JOBS) -m peers
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS_BIN)/python -m pytest -n $(JOBS) -m peers
 
 setup: $(READY)
 setup-peers: $(PEERS_READY)
