@@ -7,9 +7,9 @@ from textwrap import dedent
 import pytest
 
 from chainrule.equations.check import check
-from chainrule.equations.node import Equation, access
-from chainrule.equations.parse import parse, parse_file
-from chainrule.equations.system import System
+from chainrule.equations.node import Equation, Number, access
+from chainrule.equations.parse import parse, parse_expression, parse_file
+from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError, EquationError
 
 # Blocks of text and message, with a line of dashes between; what comes before ">" is the text.
@@ -124,7 +124,7 @@ h[t] = sum[t](h[t-1])
 >                   ^^^^^^
 ---
 h[t,s] = h[t-1,s] + h[t,s-1]
-> 1:21: h refers to itself without a shift along one axis, such as t-1: h[t,s - 1] is of the same t
+> 1:21: h refers to itself: one axis must be shifted in every read; here t and s alternate
 >     h[t,s] = h[t-1,s] + h[t,s-1]
 >                         ^^^^^^^^
 ---
@@ -267,7 +267,7 @@ z[b] = tanh[b]
 >            ^^^^^^^
 ---
 z[b] = sum[i] x[b,i]
-> 1:15: unexpected 'x'; the body of sum stands in parentheses
+> 1:15: unexpected 'x'; sum[i] needs a body in parentheses: sum[i](…)
 >     z[b] = sum[i] x[b,i]
 >                   ^
 ---
@@ -313,7 +313,7 @@ z[b] = x[b] +
 >                  ^
 ---
 z[b] = 2x[b]
-> 1:9: unexpected 'x'; a product is written with *
+> 1:9: unexpected 'x'; expected an operator (+ - * / ^); a product is written with *
 >     z[b] = 2x[b]
 >             ^
 ---
@@ -348,7 +348,7 @@ z[b] = x[b] $ 2
 >                 ^
 ---
 z[b] = x[b] < 2
-> 1:13: unexpected '<'; a comparison stands in square brackets: [a < b]
+> 1:13: unexpected '<'; a comparison stands in brackets: [x[b] < 2]
 >     z[b] = x[b] < 2
 >                 ^
 ---
@@ -358,19 +358,145 @@ z[b] = [x[b]]
 >                 ^
 ---
 z[b] = [1 <= x[b] <= 2]
-> 1:9: a chained comparison is written [low <= value < high]
+> 1:9: a chained comparison is written [low <= value < high]; write [1 <= x[b]]*[x[b] <= 2]
 >     z[b] = [1 <= x[b] <= 2]
 >             ^^^^^^^^^^^^^^
 ---
 z[b] = x[b]^2^3
-> 1:14: unexpected '^'; which power comes first? Write (a^b)^c or a^(b^c)
+> 1:14: unexpected '^'; which power comes first? Write (x[b]^2)^3 or x[b]^(2^3)
 >     z[b] = x[b]^2^3
 >                  ^
 ---
-z[b] = x[b]²
-> 1:12: unexpected '²'; a power is written ^2
->     z[b] = x[b]²
+z = x^y^-(a + 1)
+> 1:8: unexpected '^'; which power comes first? Write (x^y)^-(a + 1) or x^(y^-(a + 1))
+>     z = x^y^-(a + 1)
+>            ^
+---
+z = (x[t[b]] + 1)^2^3
+> 1:20: unexpected '^'; which power comes first? Write ((x[t[b]] + 1)^2)^3 or (x[t[b]] + 1)^(2^3)
+>     z = (x[t[b]] + 1)^2^3
+>                        ^
+---
+z[b] = x²[b]
+> 1:10: unexpected '['; a power stands last: x[b]^2, tanh(x)^2
+>     z[b] = x²[b]
+>              ^
+---
+z² = x
+> 1:2: unexpected '²'; expected '='
+>     z² = x
+>      ^
+---
+size = x
+> 1:1: size is the name of a function
+>     size = x
+>     ^^^^
+---
+z = 2*size
+> 1:7: size is a function; it needs arguments
+>     z = 2*size
+>           ^^^^
+---
+parameter x[b]
+data y[b]
+C = sum[b](x*y[b])
+> 3:12: x[b] has 1 axis; write x[…]
+>     C = sum[b](x*y[b])
 >                ^
+---
+z[b] = x[b]*1_000
+> 1:14: unexpected '_000'; the digits of a number stand together
+>     z[b] = x[b]*1_000
+>                  ^^^^
+---
+C = sum_b x[b]
+> 1:11: unexpected 'x'; a reduction is written sum[b](…)
+>     C = sum_b x[b]
+>               ^
+---
+z[b] = tanh(x[b] y[b])
+> 1:18: unexpected 'y'; expected an operator (+ - * / ^); a product is written with *
+>     z[b] = tanh(x[b] y[b])
+>                      ^
+---
+z[b] = (x[b]]
+> 1:13: unexpected ']'; expected ')'
+>     z[b] = (x[b]]
+>                 ^
+---
+z[i] = x[i] > 0 and 1
+> 1:13: unexpected '>'; a comparison stands in brackets: [x[i] > 0]
+>     z[i] = x[i] > 0 and 1
+>                 ^
+---
+z[i] = y[i]*(2*x[i] ≥ max(y[i], 1))
+> 1:21: unexpected '≥'; a comparison stands in brackets: [2*x[i] ≥ max(y[i], 1)]
+>     z[i] = y[i]*(2*x[i] ≥ max(y[i], 1))
+>                         ^
+---
+z[i] = [x[i] > 0 and x[i] < 1]
+> 1:18: unexpected 'and'; both conditions are the product of their brackets: [a < b]*[c < d]
+>     z[i] = [x[i] > 0 and x[i] < 1]
+>                      ^^^
+---
+z[i] = [x[i] < 0 or x[i] > 1]
+> 1:18: unexpected 'or'; either of two conditions is max([a < b], [c < d])
+>     z[i] = [x[i] < 0 or x[i] > 1]
+>                      ^^
+---
+data
+z = x
+> 1:5: data needs the name of a tensor
+>     data
+>         ^
+---
+axis
+z = x
+> 1:5: axis needs the name of an axis
+>     axis
+>         ^
+---
+data x y
+z = x
+> 1:8: unexpected 'y'; a comma is missing before it
+>     data x y
+>            ^
+---
+z[0] = 1
+> 1:3: unexpected '0'; on the left of '=' stand the names of axes
+>     z[0] = 1
+>       ^
+---
+z[t] = x[t % s]*y[s]
+> 1:14: axis s has no value here; its size is written size(s)
+>     z[t] = x[t % s]*y[s]
+>                  ^
+---
+data x[i]
+z = x[3%0]
+> 2:7: division by zero
+>     z = x[3%0]
+>           ^^^
+---
+z[i] = [0 < i < 3]
+> 1:9: a chained comparison is written [low <= value < high]; write [1 <= i < 3]
+>     z[i] = [0 < i < 3]
+>             ^^^^^^^^^
+---
+z[i] = [i//2 <= i + 1 <= size(i)]
+> 1:9: a chained comparison is written [low <= value < high]; write [i//2 <= i + 1 < size(i) + 1]
+>     z[i] = [i//2 <= i + 1 <= size(i)]
+>             ^^^^^^^^^^^^^^^^^^^^^^^^
+---
+z[i] = [3 > i >= 0]
+> 1:9: a chained comparison is written [low <= value < high]; write [3 > i]*[i >= 0]
+>     z[i] = [3 > i >= 0]
+>             ^^^^^^^^^^
+---
+D[i,j] = c[i,j] + min(D[i-1,j], D[i,j-1])
+> 1:33: D refers to itself: one axis must be shifted in every read; here i and j alternate
+>     D[i,j] = c[i,j] + min(D[i-1,j], D[i,j-1])
+>                                     ^^^^^^^^
 ---
 z[b] = x[b] + 2*1e400
 > 1:17: 1e400 is too large for a number; infinity is written ∞
@@ -469,6 +595,47 @@ def test_error_in_what_code_made_quotes_the_equation() -> None:
         <system>:1:8: x is neither declared nor defined
             z[b] = x[b]*y[b]
                    ^^^^""")
+
+
+@pytest.mark.parametrize(
+    "system, message",
+    [
+        (System((Equation("z", (), Number(1)),), (Input("x", ("b", "b"), "data"),)), "axis b stands twice on x"),
+        (System((Equation("z", ("b", "b"), Number(1)),)), "axis b stands twice on z"),
+        (System((Equation("z", (), Number(1)),), (Input("tanh", ("b",), "data"),)), "tanh is the name of a function"),
+        (System((Equation("size", (), Number(1)),)), "size is the name of a function"),
+        (System((Equation("z", (), Number(1)),), (Input("x", (), "data"),) * 2), "x is declared twice"),
+    ],
+)
+def test_names_in_what_code_made(system: System, message: str) -> None:
+    with pytest.raises(ChainruleError, match=message):
+        check(system)
+
+
+def test_extending_a_system_by_what_it_has() -> None:
+    system = parse("axis b = 2\ndata x[b]\nz[b] = 2*x[b]")
+    for twice in (
+        {"equations": [Equation("x", ("b",), Number(1))]},
+        {"inputs": [Input("z", ("b",), "data")]},
+        {"inputs": [Input("v", (), "data")] * 2},
+    ):
+        with pytest.raises(ChainruleError, match=r"^the system has a tensor [xzv] already; give the new one another"):
+            system.extended(**twice)
+    with pytest.raises(ChainruleError, match=r"^the size of axis b is declared already$"):
+        system.extended(sizes=[("b", Number(3))])
+
+
+@pytest.mark.parametrize(
+    "expression", ["(" * 500 + "x" + ")" * 500, "tanh(" * 400 + "x" + ")" * 400, "x" + "/x*x" * 400]
+)
+def test_deep_nesting(expression: str) -> None:
+    with pytest.raises(EquationError, match=r"^my.eq:2:1: an expression is nested too deeply; give parts of it names"):
+        parse(f"y = x\nz = {expression}", "my.eq")
+
+
+def test_deep_nesting_of_an_expression_alone() -> None:
+    with pytest.raises(EquationError, match="nested too deeply"):
+        parse_expression("(" * 500 + "x" + ")" * 500, ("x",))
 
 
 def test_shapes_that_conflict() -> None:

@@ -23,9 +23,18 @@ def as_position(node: Expression) -> Expression:
     if index is not None:
         return index
     match node:
-        case Apply("+" | "*" | "neg" | "//" | "%" as function, arguments):
+        case Apply("+", arguments):
+            return Apply("+", tuple(_term(argument) for argument in arguments))
+        case Apply("*" | "neg" | "//" | "%" as function, arguments):
             return Apply(function, tuple(as_position(argument) for argument in arguments))
     return node
+
+
+def _term(node: Expression) -> Expression:
+    """A term of a sum that is no Index as a whole; what is subtracted stays so."""
+    if isinstance(node, Apply) and node.function == "neg":
+        return Apply("neg", (as_position(node.arguments[0]),))
+    return as_position(node)
 
 
 def as_value(node: Expression) -> Expression:

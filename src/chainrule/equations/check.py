@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from chainrule.equations.functions import FUNCTIONS
+from chainrule.equations.grammar import is_function
 from chainrule.equations.kinds import kinds
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, base_axis
 from chainrule.equations.order import order
@@ -37,18 +38,27 @@ def check(system: System, shapes: Mapping[str, tuple[int, ...]] | None = None) -
 
 
 def _check_names(system: System) -> None:
-    seen: set[str] = {tensor.name for tensor in system.inputs}
-    if len(seen) < len(system.inputs):
-        names = [tensor.name for tensor in system.inputs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise EquationError(f"{twice} is declared twice")
+    seen: set[str] = set()
+    for tensor in system.inputs:
+        if tensor.name in seen:
+            raise EquationError(f"{tensor.name} is declared twice")
+        seen.add(tensor.name)
+        if is_function(tensor.name):
+            raise quote(system, tensor.name, f"{tensor.name} is the name of a function")
+        for name in tensor.axes:
+            if tensor.axes.count(name) > 1:
+                message = f"axis {name} stands twice on {tensor.name}; write {name}' for a second copy of it"
+                raise quote(system, tensor.name, message)
     for equation in system.equations:
         if equation.name in seen:
             raise fail(system, equation, ("left",), f"{equation.name} is already given")
         seen.add(equation.name)
+        if is_function(equation.name):
+            raise fail(system, equation, ("left",), f"{equation.name} is the name of a function")
         for name in equation.axes:
             if equation.axes.count(name) > 1:
-                raise fail(system, equation, ("left",), f"axis {name} stands twice on the left")
+                message = f"axis {name} stands twice on {equation.name}; write {name}' for a second copy of it"
+                raise fail(system, equation, ("left",), message)
         target = equation.name.removesuffix("'")
         if target != equation.name:
             updated = system.input_by_name.get(target)

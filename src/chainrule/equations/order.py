@@ -120,8 +120,6 @@ def _recurrence(system: System, component: tuple[Equation, ...]) -> Block:
             problem = problem or (read, f"{read.node} is of the same {axis}")
             continue
         return Block(sequence, axis, 1 if min(shifts) < 0 else -1)
-    together = "they have no axis in common" if len(component) > 1 else f"{component[0].name} has no axes"
-    read, why = problem or (reads[0], together)
     ordered = [equation.name for equation in component]
     if len(ordered) == 1:
         message = f"{ordered[0]} refers to itself"
@@ -129,8 +127,24 @@ def _recurrence(system: System, component: tuple[Equation, ...]) -> Block:
         message = f"{', '.join(ordered[:-1])} and {ordered[-1]} refer to each other in a circle"
     else:
         message = f"{', '.join(ordered[:3])} and {len(ordered) - 3} more refer to each other in a circle"
+    alternating = _alternating(system, component, reads)
+    if alternating:
+        read = reads[-1]
+        message += f": one axis must be shifted in every read; here {' and '.join(alternating)} alternate"
+        raise fail(system, read.equation, read.path, message)
+    together = "they have no axis in common" if len(component) > 1 else f"{component[0].name} has no axes"
+    read, why = problem or (reads[0], together)
     message += f" without a shift along one axis, such as t-1: {why}"
     raise fail(system, read.equation, read.path, message)
+
+
+def _alternating(system: System, component: tuple[Equation, ...], reads: list[_Read]) -> tuple[str, ...]:
+    """The axes shifted in turn, one in some reads, another in the others, as in grids; () if that is not so."""
+    shared = [axis for axis in component[0].axes if all(axis in equation.axes for equation in component)]
+    shifted = [tuple(axis for axis in shared if _shift(system, read, axis)) for read in reads]
+    if not all(shifted) or set(shared).intersection(*shifted):
+        return ()
+    return tuple(axis for axis in shared if any(axis in axes for axes in shifted))
 
 
 def _shift(system: System, read: _Read, axis: str) -> int | None:

@@ -23,10 +23,9 @@ from typing import Any
 from lark import Tree
 
 from chainrule.equations.check import check
-from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.grammar import (
-    REDUCTION_NAMES,
     canonical_name,
+    is_function,
     literal,
     statements,
     syntax_tree,
@@ -47,9 +46,18 @@ def parse(text: str, file: str = "<equations>", *, shapes: Mapping[str, tuple[in
     Raises EquationError, which quotes the line and points at the culprit, when the text cannot be read or has no
     meaning.  With ``shapes`` (tensor name → sizes) the sizes of axes are solved and checked as well.
     """
-    system = _System(text, file).read()
-    check(system, shapes)
+    reading = _System(text, file)
+    try:
+        system = reading.read()
+        check(system, shapes)
+    except RecursionError:
+        raise _too_deep(reading.source) from None
     return system
+
+
+def _too_deep(source: Source) -> EquationError:
+    message = "an expression is nested too deeply; give parts of it names in equations of their own"
+    return EquationError(message, source, (0, len(source.text.split("=")[0].rstrip())))
 
 
 def parse_file(path: str | Path) -> System:
@@ -68,7 +76,11 @@ def parse_expression(text: str, scalars: tuple[str, ...] = ()) -> Expression:
     """Read one expression; bare names in ``scalars`` are tensors without axes, other bare names are axes."""
     source = Source(text, "<expression>", 1)
     tree = syntax_tree(source, "sum")
-    return Reader(source, set(scalars), None).expression(tree, (), integer=False)  # type: ignore[no-any-return]
+    tensors = dict.fromkeys(scalars, ())
+    try:
+        return Reader(source, tensors, None).expression(tree, (), integer=False)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise _too_deep(source) from None
 
 
 class _System:
@@ -81,19 +93,22 @@ class _System:
         self.sources: dict[str, Source] = {}
         self.sizes: list[tuple[str, Expression | None]] = []
         self.equations: list[Equation] = []
+        self.source = Source("", file, 1)  # the statement that is being read
 
     def read(self) -> System:
         if not self.trees:
             raise EquationError(f"{self.file}: no equations")
-        scalars = set()
+        tensors: dict[str, tuple[str, ...]] = {}
         for source, tree in self.trees:
             if tree.data == "inputs":
                 self.declare(source, tree)
-            elif tree.data == "equation" and not target_of(tree.children[0])[1]:
-                scalars.add(target_of(tree.children[0])[0])
-        scalars |= {tensor.name for tensor in self.inputs if not tensor.axes}
+            elif tree.data == "equation":
+                name, axes, _ = target_of(tree.children[0])
+                tensors[name] = axes
+        tensors |= {tensor.name: tensor.axes for tensor in self.inputs}
         for source, tree in self.trees:
-            reader = Reader(source, scalars, bool(self.inputs))
+            self.source = source
+            reader = Reader(source, tensors, bool(self.inputs))
             if tree.data == "axes":
                 self.size_axes(reader, tree)
             elif tree.data == "equation":
@@ -109,7 +124,7 @@ class _System:
             earlier = self.sources[name]
             line, _ = earlier.place(earlier.spans["left",][0])
             raise EquationError(f"{name} is already given in line {line}", source, span)
-        if name in FUNCTIONS or name in REDUCTION_NAMES:
+        if is_function(name):
             raise EquationError(f"{name} is the name of a function", source, span)
 
     def declare(self, source: Source, tree: Tree[Any]) -> None:

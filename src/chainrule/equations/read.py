@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from chainrule.equations.affine import as_index, position_or_value
 from chainrule.equations.functions import CONSTANTS, FUNCTIONS
-from chainrule.equations.grammar import REDUCTION_NAMES, SIGNS, canonical_name, literal, span_of, token_span
+from chainrule.equations.grammar import (
+    REDUCTION_NAMES,
+    SIGNS,
+    SUPERSCRIPTS,
+    canonical_name,
+    is_function,
+    literal,
+    span_of,
+    token_span,
+)
 from chainrule.equations.node import REDUCTIONS, Access, Apply, Expression, Index, Number, Reduce, axis
 from chainrule.equations.walk import subexpressions
 from chainrule.errors import EquationError, Source
@@ -26,9 +36,10 @@ _OTHERWISE = {
 class Reader:
     """Turns the tree of one statement into nodes, remembering where each part stands."""
 
-    def __init__(self, source: Source, scalars: set[str], declared: bool | None) -> None:
+    def __init__(self, source: Source, tensors: Mapping[str, tuple[str, ...]], declared: bool | None) -> None:
         self.source = source
-        self.scalars = scalars
+        self.tensors = tensors
+        self.scalars = {name for name, axes in tensors.items() if not axes}
         self.declared = declared
         self.scope: set[str] | None = None if declared is None else set()
         self.spans: dict[tuple[object, ...], tuple[int, int]] = {}
@@ -60,7 +71,7 @@ class Reader:
         if name in CONSTANTS:
             return Apply(name, ())
         bound = self.scope is not None and name in self.scope
-        if not bound and (name in FUNCTIONS or name in REDUCTION_NAMES):
+        if not bound and is_function(name):
             raise self.fail(f"{name} is a function; it needs arguments", span_of(tree))
         if bound and name in self.scalars and not integer:
             raise self.fail(f"{name} is both an axis here and a tensor without axes; rename one", span_of(tree))
@@ -68,6 +79,10 @@ class Reader:
             return axis(name)
         if name in self.scalars or (self.declared is False and not integer):
             return Access(name, ())
+        if name in self.tensors:
+            axes = self.tensors[name]
+            has = f"{name}[{','.join(axes)}] has {len(axes)} ax{'is' if len(axes) == 1 else 'es'}"
+            raise self.fail(f"{has}; write {name}[{','.join('…' for _ in axes)}]", span_of(tree))
         near = difflib.get_close_matches(name, self.scalars | (self.scope or set()), 1)
         hint = f"; did you mean {near[0]}?" if near else ""
         kind = "unknown axis" if integer else "unknown name"
@@ -143,10 +158,23 @@ class Reader:
         if third is not None:
             next_sign = SIGNS.get(str(next_sign), str(next_sign))
             if (sign, next_sign) != ("<=", "<"):
-                raise self.fail("a chained comparison is written [low <= value < high]", span_of(tree))
+                raise self.fail(
+                    f"a chained comparison is written [low <= value < high]; write "
+                    f"{self._unchained(first, sign, second, next_sign, third)}",
+                    span_of(tree),
+                )
             sign, arguments = "<=<", [first, second, third]
         sides = [self.expression(argument, (*path, n), False) for n, argument in enumerate(arguments)]
         return Apply(sign, tuple(position_or_value(side) for side in sides))
+
+    def _unchained(self, first: Any, sign: str, second: Any, next_sign: str, third: Any) -> str:
+        """The chained comparison that is meant if the value is a position, else the product of two brackets."""
+        low, value, high = (self.source.text[slice(*span_of(part))] for part in (first, second, third))
+        if sign in "<=" and next_sign in "<=" and isinstance(self.expression(second, (), True), Index):
+            low = _next(low) if sign == "<" else low
+            high = _next(high) if next_sign == "<=" else high
+            return f"[{low} <= {value} < {high}]"
+        return f"[{low} {sign} {value}]*[{value} {next_sign} {high}]"
 
     def negative(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
         inner = tree.children[1]
@@ -157,8 +185,10 @@ class Reader:
     def sum(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
         terms = [self.expression(tree.children[0], (*path, 0), integer)]
         for position, (sign, child) in enumerate(zip(tree.children[1::2], tree.children[2::2], strict=True), 1):
-            if sign != "+":
-                terms.append(Apply("neg", (self.expression(child, (*path, position, 0), integer),)))
+            if sign != "+" or child.data == "negative":
+                # "x + -y" is "x - y".
+                inner = child if sign != "+" else child.children[1]
+                terms.append(Apply("neg", (self.expression(inner, (*path, position, 0), integer),)))
                 self.spans[*path, position] = span_of(child)
             else:
                 terms.append(self.expression(child, (*path, position), integer))
@@ -166,29 +196,41 @@ class Reader:
 
     def product(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
         """``a*b/c*d`` is ((a*b)/c)*d; runs of factors are one product."""
-        made: tuple[str, list[Any]] | None = None
-        nodes: list[Any] = [tree.children[0]]
+        first, *others = tree.children
         groups: list[tuple[str, list[Any]]] = []
-        for sign, child in zip(tree.children[1::2], tree.children[2::2], strict=True):
+        for sign, child in zip(others[::2], others[1::2], strict=True):
             sign = SIGNS.get(str(sign), str(sign))
-            if made is not None and made[0] == "*" == sign:
-                made[1].append(child)
+            if sign == "*" and groups and groups[-1][0] == "*":
+                groups[-1][1].append(child)
             else:
-                made = (sign, [child])
-                groups.append(made)
-        depths = len(groups)
-        first_path = (*path, *([0] * depths))
-        node: Any = self.expression(nodes[0], first_path, integer)
-        for level, (sign, rest) in enumerate(groups):
-            here = (*path, *([0] * (depths - 1 - level)))
-            others = [self.expression(child, (*here, n), integer) for n, child in enumerate(rest, 1)]
-            node = Apply(sign, (node, *others))
-            self.spans[here] = (span_of(nodes[0])[0], span_of(rest[-1])[1])
+                groups.append((sign, [child]))
+        node: Any = self.expression(first, (*path, *([0] * len(groups))), integer)
+        for level, (sign, factors) in enumerate(groups, 1):
+            here = (*path, *([0] * (len(groups) - level)))
+            if sign in ("//", "%"):
+                self.divisor(factors[0])
+            node = Apply(
+                sign, (node, *(self.expression(child, (*here, n), integer) for n, child in enumerate(factors, 1)))
+            )
+            self.spans[here] = (span_of(first)[0], span_of(factors[-1])[1])
         return node  # type: ignore[no-any-return]
+
+    def divisor(self, tree: Any) -> None:
+        """``t % s`` where s is no position here: its size is meant."""
+        if tree.data == "name" and self.scope is not None:
+            name = canonical_name(tree.children[0])
+            if name not in self.scope and name not in self.tensors and name not in CONSTANTS:
+                raise self.fail(f"axis {name} has no value here; its size is written size({name})", span_of(tree))
 
     def power(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
         base, _, exponent = tree.children
         return Apply("^", (self.expression(base, (*path, 0), False), self.expression(exponent, (*path, 1), False)))
+
+    def raised(self, tree: Any, path: tuple[object, ...], integer: bool) -> Expression:
+        """``x²``."""
+        base, exponent = tree.children
+        self.spans[*path, 1] = token_span(exponent)
+        return Apply("^", (self.expression(base, (*path, 0), False), Number(int(exponent.translate(SUPERSCRIPTS)))))
 
     def size(self, tree: Any) -> Expression:
         """A whole number or a relation between sizes, on the right of ``axis p = …``."""
@@ -207,3 +249,7 @@ class Reader:
                     span_of(tree),
                 )
         return Number(node.constant) if isinstance(node, Index) and not node.terms else node
+
+
+def _next(text: str) -> str:
+    return str(int(text) + 1) if text.isdecimal() else f"{text} + 1"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from chainrule.equations.node import Equation, Expression, Number, base_axis
 from chainrule.equations.walk import subexpressions, tensors
-from chainrule.errors import Source
+from chainrule.errors import ChainruleError, Source
 
 Role = Literal["data", "integer", "parameter", "state", "random"]
 ROLES: tuple[Role, ...] = ("data", "integer", "parameter", "state", "random")
@@ -120,8 +120,20 @@ class System:
         inputs: Iterable[Input] = (),
         sizes: Iterable[tuple[str, Expression | None]] = (),
     ) -> System:
-        """This system with more equations, inputs and sizes after its own."""
-        return System((*self.equations, *equations), (*self.inputs, *inputs), (*self.sizes, *sizes), self.sources)
+        """This system with more equations, inputs and sizes after its own.
+
+        Raises ChainruleError where a name is given twice.
+        """
+        made = System((*self.equations, *equations), (*self.inputs, *inputs), (*self.sizes, *sizes), self.sources)
+        names = [tensor.name for tensor in made.inputs] + [equation.name for equation in made.equations]
+        if len(set(names)) < len(names):
+            twice = next(name for name in reversed(names) if names.count(name) > 1)
+            raise ChainruleError(f"the system has a tensor {twice} already; give the new one another name")
+        axes = [name for name, _ in made.sizes]
+        if len(set(axes)) < len(axes):
+            twice = next(name for name in reversed(axes) if axes.count(name) > 1)
+            raise ChainruleError(f"the size of axis {twice} is declared already")
+        return made
 
     def subset(self, wanted: Iterable[str]) -> System:
         """Only what is needed to compute the tensors named."""

@@ -90,7 +90,9 @@ class _Writer:
             if isinstance(atom, str):
                 self.put(atom)
             else:
-                self.expression(atom, (*path, child), PRODUCT if abs(coefficient) == 1 else POWER)
+                # -(j//2), for who would know that -j//2 is no (-j)//2?
+                bare = abs(coefficient) == 1 and (position > 0 or coefficient > 0)
+                self.expression(atom, (*path, child), PRODUCT if bare else POWER)
                 child += 1
         if not node.terms:
             self.put(str(node.constant))
@@ -110,15 +112,17 @@ class _Writer:
                     self.expression(argument.arguments[0], (*path, position, 0), PRODUCT)
                     self.spans[(*path, position)] = (start, self.length)
                 else:
-                    self.expression(argument, (*path, position), NEGATIVE)
+                    self.expression(argument, (*path, position), PRODUCT if position else NEGATIVE)
         elif function == "*":
             for position, argument in enumerate(arguments):
                 if position:
                     self.put("*")
-                place = PRODUCT if position == 0 and _quotient(argument) else POWER
+                place = PRODUCT if position == 0 and _is_quotient(argument) else POWER
                 self.expression(argument, (*path, position), place)
         elif function in ("/", "//", "%"):
-            self.expression(arguments[0], (*path, 0), PRODUCT)
+            # (2*b)/η, for 2*b/η is read as one product divided by η, whose first factor is 2.
+            position = isinstance(arguments[0], Index) and (function == "/" or not isinstance(arguments[1], Number))
+            self.expression(arguments[0], (*path, 0), POWER if position else PRODUCT)
             self.put(function)
             self.expression(arguments[1], (*path, 1), POWER)
         elif function == "^":
@@ -128,7 +132,8 @@ class _Writer:
         elif function == "neg":
             self.put("-")
             argument = arguments[0]
-            self.expression(argument, (*path, 0), ATOM + 1 if isinstance(argument, Number) else PRODUCT)
+            place = ATOM + 1 if isinstance(argument, Number) else POWER if _begins_with_floor(argument) else PRODUCT
+            self.expression(argument, (*path, 0), place)
         elif function in COMPARISONS:
             signs = ("<=", "<") if function == "<=<" else (function,)
             self.put("[")
@@ -169,8 +174,17 @@ def binding(node: Any) -> int:
     return ATOM
 
 
-def _quotient(node: Any) -> bool:
+def _is_quotient(node: Any) -> bool:
     return isinstance(node, Apply) and node.function in ("/", "//", "%")
+
+
+def _begins_with_floor(node: Any) -> bool:
+    """Whether the text begins ``j//2``, so that after a minus sign it is not clear of what the whole part is taken."""
+    if isinstance(node, Index) and not node.constant and len(node.terms) == 1 and node.terms[0][0] == 1:
+        node = node.terms[0][1]
+    while isinstance(node, Apply) and node.function in ("*", "/"):
+        node = node.arguments[0]
+    return isinstance(node, Apply) and node.function in ("//", "%")
 
 
 Node.__str__ = write  # type: ignore[method-assign]
