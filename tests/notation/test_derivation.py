@@ -120,3 +120,15 @@ def test_second_derivatives_are_written() -> None:
     system = cr.parse(str(twice).replace("g[i]", "∂x[i]"))
     again = cr.derive(system, "q", ["x"])
     assert "∂xᵢ" in again.text() and "∂q/∂x" in again.text()
+
+
+def test_how_ties_are_decided() -> None:
+    """The legend says so for the functions that occur, and only for them."""
+    text = "parameter x[i,j], w[i]\nm[i] = max[j](x[i,j])\nC = sum[i](relu(m[i]) + max(m[i], w[i]))"
+    shown = cr.derive(cr.parse(text), "C").text(200)
+    legend = [" ".join(line.split()) for line in shown.split("How to read it")[1].splitlines()]
+    assert "argmax where the maximum is; the first of those that reach it gets the whole derivative" in legend
+    assert "ReLU(x) its derivative is [x > 0]; at 0 the derivative is 0" in legend
+    assert "max(x, y) its derivatives are [x ≥ y] and [x < y]; where both are equal the first counts" in legend
+    smooth = cr.derive(cr.parse("parameter x[i]\nC = sum[i](tanh(x[i]))"), "C").text(200)
+    assert "its derivative" not in smooth and "argm" not in smooth

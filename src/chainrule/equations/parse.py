@@ -11,7 +11,7 @@ r"""Text to systems.
 
 A text that declares no inputs needs none: what it reads and does not define is gathered, as ``integer`` where it is
 used as an index and as ``data`` elsewhere.  Greek letters may be spelled out (``beta1`` is ``β1``), ``partial W`` is
-``∂W``, and ``≤ ≥ ≠ · Σ **`` are understood.  The text is never evaluated as Python.
+``∂W``, and ``x² ≤ ≥ ≠ · Σ **`` are understood.  The text is never evaluated as Python.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 from chainrule.calculus.derivation import Log, Step
-from chainrule.equations.functions import FUNCTIONS
-from chainrule.equations.node import Access, Apply, Equation, Number, plain_axis
+from chainrule.equations.functions import ARGUMENTS, FUNCTIONS
+from chainrule.equations.node import Access, Apply, Equation, Number, Reduce, plain_axis
 from chainrule.equations.parse import parse_expression
 from chainrule.equations.system import Input, System
 from chainrule.equations.walk import subexpressions, tensors
@@ -270,6 +270,7 @@ def _reading(log: Log, names: Names) -> Iterator[Block]:
     if "sigmoid" in functions:
         logistic = compose(parse_expression("1/(1 + exp(-x))", ("x",)), Names(System(())))
         rows.append(((fill(FUNCTIONS["sigmoid"].latex, [Symbol("x")]),), ("the logistic function ", logistic)))
+    rows += _ties(log)
     numbered = [name for name, label in names.labels.items() if label.layer.isdigit()]
     if numbered:
         rows.append(((names.tensor(numbered[0]),), ("a number in parentheses above counts layers; it is no power",)))
@@ -285,6 +286,32 @@ def _reading(log: Log, names: Names) -> Iterator[Block]:
             "element, a number is added to each element")))  # fmt: skip
     yield Heading(("How to read it",))
     yield Legend(tuple(rows))
+
+
+# Where each function has a kink, and what its derivative in the catalogue makes of it.
+_KINKS = {
+    "relu": "at 0 the derivative is 0",
+    "abs": "at 0 the derivative is 0",
+    "max": "where both are equal the first counts",
+    "min": "where both are equal the first counts",
+}
+
+
+def _ties(log: Log) -> Iterator[tuple[Words, Words]]:
+    """How a derivative is decided where there is none, for the functions that occur."""
+    derived = [node for equation in log.equations for node in subexpressions(equation)]
+    for operation, reached in (("argmax", "maximum"), ("argmin", "minimum")):
+        if any(isinstance(node, Reduce) and node.operation == operation for node in derived):
+            yield (operation,), (f"where the {reached} is; the first of those that reach it gets the whole derivative",)
+    forward = [node for equation in log.forward.equations for node in subexpressions(equation)]
+    functions = {node.function for node in forward if isinstance(node, Apply)}
+    plain = Names(System(()))
+    for name, decided in _KINKS.items():
+        if name in functions:
+            arguments = ARGUMENTS[: len(FUNCTIONS[name].derivatives)]
+            slopes = [compose(parse_expression(text, arguments), plain) for text in FUNCTIONS[name].derivatives]
+            sign = fill(FUNCTIONS[name].latex, [Symbol(argument) for argument in arguments])
+            yield (sign,), (f"its derivative{'s are' if len(slopes) > 1 else ' is'} ", *_and(slopes), f"; {decided}")
 
 
 def _scopes(names: Names) -> Iterator[tuple[Words, Words]]:
