@@ -56,8 +56,8 @@ def test_derived_gradients_are_differences(example: Example) -> None:
     names = differentiable(example.system)
     if names:
         for result in check_gradients(example.system, "C", example.values, names, elements=4):
-            # Below 1e-11 of the cost, a difference of two costs is rounding.
-            assert result.error < 1e-6 or abs(result.derived - result.numeric) < 1e-11, str(result)
+            # A difference of two costs of about 10 over a step of 5e-5 is rounded at 1e-10.
+            assert result.error < 1e-6 or abs(result.derived - result.numeric) < 1e-9, str(result)
 
 
 @settings(max_examples=40)
