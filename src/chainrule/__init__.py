@@ -40,7 +40,9 @@ _PUBLIC = {
     ),
     "chainrule.regularizers": ("L2", "L1", "ElasticNet", "PerExample"),
     "chainrule.training.callbacks": ("Callback", "EarlyStopping", "Run"),
+    "chainrule.training.checkpoint": ("Checkpoint",),
     "chainrule.training.history": ("History",),
+    "chainrule.data.files": ("read_table", "split_target"),
     "chainrule.estimators": ("Classifier", "Regressor"),
     "chainrule.estimators.saving": ("load",),
 }  # fmt: skip
