@@ -26,8 +26,8 @@ _PUBLIC = {
     ),
     "chainrule.losses": (
         "SampleWeighted", "ClassWeighted", "CrossEntropy", "SmoothedCrossEntropy", "SoftCrossEntropy",
-        "BinaryCrossEntropy", "Hinge", "MulticlassHinge", "Poisson", "Gaussian", "Laplace", "QuadraticCost",
-        "SquaredError", "AbsoluteError", "Huber", "Quantile",
+        "BinaryCrossEntropy", "CrossEntropyCost", "Hinge", "MulticlassHinge", "Poisson", "Gaussian", "Laplace",
+        "QuadraticCost", "SquaredError", "AbsoluteError", "Huber", "Quantile",
     ),
     "chainrule.optimizers": (
         "ConstantRate", "StepDecay", "ExponentialDecay", "CosineDecay", "OneCycle", "WarmUp", "Adagrad", "RMSprop",

@@ -18,6 +18,7 @@ from chainrule.losses import (
     BinaryCrossEntropy,
     ClassWeighted,
     CrossEntropy,
+    CrossEntropyCost,
     Gaussian,
     Huber,
     Loss,
@@ -95,6 +96,7 @@ TORCH: dict[Loss, Callable[..., Any]] = {
         s, v["t"], weight=s.new_tensor([0.5, 1.0, 2.0])
     ),
     BinaryCrossEntropy(): lambda f, s, v: f.binary_cross_entropy_with_logits(s, v["y"]),
+    CrossEntropyCost(): lambda f, s, v: f.binary_cross_entropy_with_logits(s, v["y"], reduction="sum") / len(s),
     MulticlassHinge(): lambda f, s, v: f.multi_margin_loss(s, v["t"]),
     Poisson(): lambda f, s, v: f.poisson_nll_loss(s, v["y"]),
     Gaussian(): lambda f, s, v: f.gaussian_nll_loss(s[..., 0], v["y"], s[..., 1].exp(), eps=0),

@@ -3,6 +3,7 @@
 from chainrule.losses.classification import (
     BinaryCrossEntropy,
     CrossEntropy,
+    CrossEntropyCost,
     Hinge,
     MulticlassHinge,
     SmoothedCrossEntropy,
@@ -20,6 +21,7 @@ __all__ = [
     "BinaryCrossEntropy",
     "ClassWeighted",
     "CrossEntropy",
+    "CrossEntropyCost",
     "Gaussian",
     "Hinge",
     "Huber",

@@ -62,11 +62,24 @@ class BinaryCrossEntropy(Loss):
     """Binary cross-entropy for each output; ``y[b,...]`` is 0 or 1, or a probability between."""
 
     task = "binary"
-    source = "Nielsen, Neural Networks and Deep Learning (2015), eq. 63, with a = σ(s)"
+    source = "Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.90, with a = σ(s), averaged over outputs"
     prediction = _SIGMOID
     equations = """
     data s[b,...], y[b,...]
     L[b] = sum[...](softplus(s[b,...]) - y[b,...]*s[b,...])/size(...)
+    """
+
+
+@dataclass(frozen=True, repr=False)
+class CrossEntropyCost(Loss):
+    """Nielsen's cross-entropy cost: the binary cross-entropy of every output, summed and not averaged over outputs."""
+
+    task = "binary"
+    source = "Nielsen, Neural Networks and Deep Learning (2015), eq. 63, with a = σ(s)"
+    prediction = _SIGMOID
+    equations = """
+    data s[b,...], y[b,...]
+    L[b] = sum[...](softplus(s[b,...]) - y[b,...]*s[b,...])
     """
 
 
