@@ -121,3 +121,44 @@ def test_info_and_help(run) -> None:  # type: ignore[no-untyped-def]
     for command in ("train", "predict", "derive", "check", "source", "info"):
         code, out, _ = run(command, "--help")
         assert code == 0 and "Examples" in out and "chainrule " + command in out
+
+
+def test_test_rows_need_not_stand_in_order(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "a.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 3},{'x1'[i % 2]}\n" for i in range(40)))
+    (tmp_path / "b.csv").write_text("id,y,b,a\n" + "".join(f"{i},{1},{i % 3},{i}\n" for i in range(8)))
+    command = ("train", "a.csv", "--target", "y", "--epochs", "2", "--out", "m", "--json")
+    assert json.loads(run(*command, "--test", "b.csv")[1])["rows"] == {"training": 40, "test": 8}
+    (tmp_path / "c.csv").write_text("a,b,y\n1,2,other\n")
+    code, _, message = run(*command[:-2], "n", "--test", "c.csv")
+    assert code == 2 and "row 1: 'other' is no class" in message and not (tmp_path / "n").exists()
+
+
+def test_columns_to_leave_out(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "t.csv").write_text(
+        "day,a,y\n" + "".join(f"2024-01-{1 + i % 28:02d},{i},{2.5 * i}\n" for i in range(40))
+    )
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1")[0] == 2
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--drop", "day", "--out", "m")[0] == 0
+    assert run("predict", "m", "t.csv")[0] == 0
+
+
+def test_categories_that_look_like_numbers(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    codes = ("007", "012", "A1")
+    rows = "".join(f"{codes[i % 3]},{i % 7},{'yes' if i % 3 == 0 else 'no'}\n" for i in range(90))
+    (tmp_path / "t.csv").write_text("code,n,y\n" + rows)
+    assert run("train", "t.csv", "--target", "y", "--out", "m")[0] == 0
+    (tmp_path / "one.csv").write_text("code,n\n007,3\n012,3\n")
+    assert json.loads(run("predict", "m", "one.csv", "--json")[1])["prediction"] == ["yes", "no"]
+
+
+def test_source_with_the_rows_of_the_run(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "t.csv").write_text(HEADER + ROWS)
+    assert run("train", "t.csv", "--target", "price", "--epochs", "2", "--out", "m")[0] == 0
+    assert run("source", "m", "--out", "s/training.py", "--data", "t.csv", "--target", "price")[0] == 0
+    done = subprocess.run(
+        [sys.executable, "-I", "training.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    with (tmp_path / "m" / "history.csv").open() as file:
+        losses = [float(row["loss"]) for row in csv.DictReader(file)]
+    alone = [float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()]
+    assert alone == pytest.approx(losses, rel=1e-5)

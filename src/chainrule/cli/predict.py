@@ -31,20 +31,15 @@ def predict(
     import pyarrow.csv
     import pyarrow.parquet
 
+    from chainrule.cli.sets import with_columns
     from chainrule.data.files import PARQUET, read_table
-    from chainrule.data.table import nearest
 
     fitted = load_model(model)
-    table = read_table(readable_file(data))
+    table = read_table(readable_file(data), text_columns=getattr(fitted.input_, "text_columns", ()))
     names = getattr(fitted, "feature_names_in_", None)
     if names is not None:
         # Other columns, the target for one, may stand in the file; the model takes its own.
-        for name in names:
-            if name not in table.column_names:
-                raise ChainruleError(
-                    f"{data}: no column {name!r}, which the model reads{nearest(name, table.column_names)}"
-                )
-        table = table.select(list(names))
+        table = with_columns(table, names, data)
     columns: dict[str, Any] = {"prediction": fitted.predict(table)}
     if probabilities:
         if not hasattr(fitted, "predict_proba"):

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.table import Table
 
 from chainrule.cli.output import check_writable, console, errors, print_json, readable_file, write_text
-from chainrule.cli.scores import accuracy, confusion_table, regression_scores, residual_table
-from chainrule.cli.sets import Set, in_words_of, read_set, split_test
+from chainrule.cli.scores import Score, accuracy, confusion_table, regression_scores, residual_table
+from chainrule.cli.sets import Set, in_words_of, read_like, read_set, split_test
+from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
 from chainrule.training.callbacks import EarlyStopping
@@ -25,6 +27,7 @@ class Request:
 
     data: str
     target: str | None
+    drop: tuple[str, ...]
     task: str | None
     calls: Mapping[str, str | None]
     epochs: int | None
@@ -39,12 +42,14 @@ class Request:
 
 def run(request: Request) -> None:
     """Carry out a request.  Nothing is written before the data have been read and the model has been trained."""
-    everything = read_set(request.data, request.target, request.task)
+    everything = read_set(request.data, request.target, request.task, request.drop)
     if request.test is None:
         training, kept = split_test(everything, request.test_fraction, request.seed)
     else:
         training = everything
-        kept = read_set(str(readable_file(request.test)), request.target, request.task)
+        if not hasattr(training.X, "column_names"):
+            raise ChainruleError(f"{request.data} is a bundled set; --test is for tables in files")
+        kept = read_like(readable_file(request.test), training)
     folder = Path("runs") / everything.name if request.out is None else request.out
     settings: dict[str, Any] = {
         name: None if text is None else read_call(text, f"--{name}") for name, text in request.calls.items()
@@ -55,8 +60,20 @@ def run(request: Request) -> None:
     model = estimator(**settings, random_state=request.seed, verbose=not request.json)
     check_writable(folder)
     seconds = _fit(model, training, request.json)
+    scores, shown = _judge(model, kept)
     _leave(model, folder)
-    _report(model, training, kept, folder, seconds, request.json)
+    if request.json:
+        print_json(
+            {
+                "folder": str(folder),
+                "rows": {"training": len(training), "test": len(kept)},
+                "epochs": model.n_iter_,
+                "seconds": round(seconds, 3),
+                "test": {s.name: {"value": s.value, "low": s.low, "high": s.high} for s in scores},
+            }
+        )
+    else:
+        _report(scores, shown, len(kept), folder, seconds)
 
 
 def _fit(model: Any, training: Set, quiet: bool) -> float:
@@ -83,27 +100,18 @@ def _leave(model: Any, folder: Path) -> None:
     write_text(folder / "training.py", source)
 
 
-def _report(model: Any, training: Set, kept: Set, folder: Path, seconds: float, json: bool) -> None:
+def _judge(model: Any, kept: Set) -> tuple[list[Score], Table | None]:
+    """Scores on the test rows, and a confusion matrix or the spread of the residuals."""
     predicted = model.predict(kept.X)
-    if training.classes:
+    if kept.classes:
         y = kept.y if kept.y.dtype.kind == predicted.dtype.kind else kept.y.astype(predicted.dtype)
-        scores = [accuracy(y, predicted)]
-        shown = confusion_table(y, predicted, list(model.classes_))
-    else:
-        y = kept.y.astype(np.float64)
-        scores, shown = regression_scores(y, predicted), residual_table(y, predicted)
-    if json:
-        print_json(
-            {
-                "folder": str(folder),
-                "rows": {"training": len(training), "test": len(kept)},
-                "epochs": model.n_iter_,
-                "seconds": round(seconds, 3),
-                "test": {s.name: {"value": s.value, "low": s.low, "high": s.high} for s in scores},
-            }
-        )
-        return
-    console().print(f"\ntrained in {seconds:.1f} s; test on {len(kept):,} rows kept aside:")
+        return [accuracy(y, predicted)], confusion_table(y, predicted, list(model.classes_))
+    y = kept.y.astype(np.float64)
+    return regression_scores(y, predicted), residual_table(y, predicted)
+
+
+def _report(scores: list[Score], shown: Table | None, rows: int, folder: Path, seconds: float) -> None:
+    console().print(f"\ntrained in {seconds:.1f} s; test on {rows:,} rows kept aside:")
     for score in scores:
         console().print(f"  [bold]{score}[/bold]")
     if shown is not None:

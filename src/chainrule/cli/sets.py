@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from sklearn import datasets
 from sklearn.model_selection import train_test_split
 
 from chainrule.data.files import read_table, split_target
 from chainrule.data.frame import as_frame
+from chainrule.data.table import nearest
 from chainrule.data.target import read_labels, read_values
 from chainrule.errors import ChainruleError
 
@@ -49,11 +51,11 @@ class Set:
         return Set(self.name, X, self.y[rows], self.classes, self.target)
 
 
-def read_set(name: str, target: str | None, task: str | None) -> Set:
+def read_set(name: str, target: str | None, task: str | None, drop: Sequence[str] = ()) -> Set:
     """A bundled set, or the table in the file of this name with the column ``target`` to predict.
 
     ``task`` (``classification`` or ``regression``) says what the target is; None: text, true/false and few whole
-    numbers are classes.
+    numbers are classes.  ``drop`` are columns to leave out.
     """
     if name in BUNDLED:
         if target is not None:
@@ -71,14 +73,53 @@ def read_set(name: str, target: str | None, task: str | None) -> Set:
     if target is None:
         raise ChainruleError(f"{name}: say which column to predict with --target ({', '.join(table.column_names)})")
     X, column = split_target(table, target)
+    for name_to_drop in drop:
+        X = split_target(X, name_to_drop)[0]
     values: NDArray[Any] = column.to_numpy()
     classes = _names_classes(values) if task is None else task == "classification"
-    found = Set(path.stem, X, values, classes, target)
-    # Read whole, before rows are set aside, so that messages count the rows of the file.
-    as_frame(X)
-    with in_words_of(found):
-        read_labels(values) if classes else read_values(values)
+    if task is None and classes and len(values) >= 20 and 2 * len(set(values.tolist())) > len(values):
+        raise ChainruleError(
+            f"column {target!r} holds {len(set(values.tolist()))} different texts in {len(values)} rows, such as "
+            f"{values[0]!r}; if they are numbers, write them as numbers; if they are classes, say --task classification"
+        )
+    return _checked(Set(path.stem, X, values, classes, target))
+
+
+def read_like(path: Path, training: Set) -> Set:
+    """The table in a file with the columns of a training set, in their order; other columns are left out.
+
+    Raises ChainruleError for a column that is missing and for a class that the training rows do not have.
+    """
+    names = [*training.X.column_names, training.target]
+    text = [name for name in names[:-1] if pa.types.is_string(training.X.schema.field(name).type)]
+    labels = [training.target] if training.y.dtype.kind in "OUT" and training.classes else []
+    table = read_table(path, text_columns=[*text, *labels])
+    X, column = split_target(with_columns(table, names, path), training.target)
+    found = _checked(Set(path.stem, X, column.to_numpy(), training.classes, training.target))
+    if training.classes:
+        known = set(training.y.tolist())
+        for row, label in enumerate(found.y.tolist(), 1):
+            if label not in known:
+                raise ChainruleError(
+                    f"{path}: column {training.target!r}, row {row}: {label!r} is no class of the training rows"
+                )
     return found
+
+
+def with_columns(table: Any, names: Sequence[str], file: object) -> Any:
+    """The table with just these columns, in this order; ChainruleError for one that is missing."""
+    for name in names:
+        if name not in table.column_names:
+            raise ChainruleError(f"{file}: no column {name!r}{nearest(name, table.column_names)}")
+    return table.select(list(names))
+
+
+def _checked(data: Set) -> Set:
+    """Read whole, before rows are set aside, so that messages count the rows of the file."""
+    as_frame(data.X)
+    with in_words_of(data):
+        read_labels(data.y) if data.classes else read_values(data.y)
+    return data
 
 
 @contextmanager

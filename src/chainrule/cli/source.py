@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +21,14 @@ def source(
     model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL")],
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Write data.npz too: these rows as the program reads them (a set or a file).")
+        str | None,
+        typer.Option(help="Write data.npz too: the training rows of this set or file, as the program reads them."),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column of the data that is predicted.")] = None,
+    test_fraction: Annotated[
+        float, typer.Option(help="The share of the data that train set aside; 0 where it had a table of test rows.")
+    ] = 0.2,
+    seed: Annotated[int, typer.Option(help="The seed that train had.")] = 0,
 ) -> None:
     """Write the Python file that trains the same network on its own, with nothing but NumPy."""
     fitted = load_model(model)
@@ -31,12 +37,18 @@ def source(
         # What reads tables takes seconds to import; without data there is nothing to wait for.
         import numpy as np
 
-        from chainrule.cli.sets import in_words_of, read_set
+        from chainrule.cli.sets import in_words_of, read_set, split_test, with_columns
 
         rows = read_set(data, target, "classification" if hasattr(fitted, "classes_") else "regression")
+        names = getattr(fitted, "feature_names_in_", None)
+        if names is not None and hasattr(rows.X, "column_names"):
+            rows = replace(rows, X=with_columns(rows.X, list(names), data))
+        if test_fraction:
+            rows, _ = split_test(rows, test_fraction, seed)
         with in_words_of(rows):
             arrays = fitted.training_arrays(rows.X, rows.y)
         check_writable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
         np.savez(folder / "data.npz", **arrays)
         console().print(f"wrote {folder / 'data.npz'}", markup=False)
     if out is not None:

@@ -18,7 +18,7 @@ class Task(StrEnum):
 
 @examples(
     "chainrule train digits",
-    "chainrule train houses.csv --target price --out runs/houses",
+    "chainrule train houses.csv --target price --drop id --out runs/houses",
     "chainrule train digits --network 'Dense(30), Sigmoid(), Dense(10)' --optimizer 'SGD(0.5)' --epochs 30",
     "chainrule train table.parquet --target label --test-fraction 0.3 --seed 1 --json",
 )
@@ -31,6 +31,7 @@ def train(
         ),
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     task: Annotated[Task | None, typer.Option(help="What the target is. Default: as its values suggest.")] = None,
     network: Annotated[
         str | None, typer.Option(help="The layers, separated by commas: 'Dense(64), ReLU(), Dense(10)'.")
@@ -61,6 +62,7 @@ def train(
         Request(
             data,
             target,
+            tuple(drop or ()),
             None if task is None else task.value,
             {
                 "network": f"Network({network})" if network else None,
