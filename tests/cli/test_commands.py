@@ -156,7 +156,7 @@ def test_source_with_the_rows_of_the_run(run, tmp_path: Path) -> None:  # type: 
     assert run("train", "t.csv", "--target", "price", "--epochs", "2", "--out", "m")[0] == 0
     assert run("source", "m", "--out", "s/training.py", "--data", "t.csv", "--target", "price")[0] == 0
     done = subprocess.run(
-        [sys.executable, "-I", "training.py"], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-I", "training.py"], cwd=tmp_path / "s", capture_output=True, text=True, check=True
     )
     with (tmp_path / "m" / "history.csv").open() as file:
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
