@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from chainrule.equations.parse import parse
 from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
@@ -41,6 +43,7 @@ class Definition:
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, plain(getattr(self, field.name)))
             if "symbol" in field.metadata:
                 check_number(type(self).__name__, field.name, getattr(self, field.name), **field.metadata["bounds"])
 
@@ -48,7 +51,7 @@ class Definition:
         """The constructor call, without the arguments that have their default values."""
         arguments = []
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
+            value = plain(getattr(self, field.name))
             if field.default is dataclasses.MISSING:
                 arguments.append(repr(value))
             elif value != field.default:
@@ -93,6 +96,13 @@ def symbol(
     """A field that is the scalar ``name`` of the equations: low ≤ value ≤ high, above < value < below."""
     bounds = {"low": low, "high": high, "above": above, "below": below}
     return dataclasses.field(default=default, metadata={"symbol": name, "bounds": bounds})
+
+
+def plain(value: Any) -> Any:
+    """The value with Python's own numbers in place of NumPy's, which have no text that reads back; lists are tuples."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return tuple(plain(item) for item in value) if isinstance(value, tuple | list) else value
 
 
 def check_number(

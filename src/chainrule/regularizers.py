@@ -99,6 +99,7 @@ class PerExample(Regularizer):
     penalty: Regularizer
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_instance("PerExample", "penalty", self.penalty, Regularizer)
         object.__setattr__(self, "parameters", self.penalty.parameters)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from chainrule.errors import ChainruleError
+from chainrule.estimators import Classifier
+from chainrule.estimators.saving import load
 from chainrule.estimators.settings import read_call, settings_from_json, settings_to_json
-from chainrule.layers import Dense, Network, ReLU, Residual
-from chainrule.optimizers import AdamW, OneCycle
+from chainrule.initializers import Normal
+from chainrule.layers import Dense, Layer, Network, ReLU, Residual
+from chainrule.losses import ClassWeighted, CrossEntropy
+from chainrule.optimizers import Adam, AdamW, ConstantRate, OneCycle, WarmUp
+from chainrule.regularizers import L2
 from chainrule.training.callbacks import EarlyStopping
 
 
@@ -46,3 +54,25 @@ def test_plain_settings() -> None:
 def test_refused(text: str, message: str) -> None:
     with pytest.raises(ChainruleError, match=message):
         read_call(text, "network")
+
+
+def test_numpy_numbers_are_read_back(tmp_path: Path) -> None:
+    network = Network(Dense(np.int64(4), weights=Normal(np.float32(0.5))), ReLU(), Dense([np.int32(2)]))
+    optimizer = Adam(WarmUp(ConstantRate(np.float64(0.01)), np.int64(2)))
+    assert "np." not in repr(network) + repr(optimizer) + repr(ClassWeighted(CrossEntropy(), (np.float64(1.5), 2.0)))
+    X = np.arange(12.0).reshape(6, 2)
+    model = Classifier(network, optimizer=optimizer, regularizer=L2(np.float64(0.1)), epochs=1, random_state=0)
+    model.fit(X, [0, 1] * 3)
+    again = load(model.save(tmp_path))
+    assert again.optimizer == optimizer and again.regularizer == L2(0.1)
+
+
+def test_what_cannot_be_read_back_is_not_written(tmp_path: Path) -> None:
+    @dataclass(frozen=True, repr=False)
+    class Shift(Layer):
+        equations = "data x[...]\na[...] = x[...] + 1"
+
+    model = Classifier(Network(Shift(), Dense(2)), epochs=1, random_state=0).fit(np.eye(4), [0, 1] * 2)
+    with pytest.raises(ChainruleError, match="cannot be saved: network: unknown name Shift"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()

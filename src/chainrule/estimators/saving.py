@@ -59,6 +59,8 @@ def save(model: Any, path: str | Path) -> Path:
 
 def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
     step = model.specification_.step
+    calls = model.specification_.calls()
+    _check_calls(calls)
     names = getattr(model, "feature_names_in_", None)
     settings = settings_to_json(model.get_params(deep=False))
     if "network" in settings.get("left_out", ()):
@@ -73,7 +75,7 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
         "features": {"count": model.n_features_in_, "names": None if names is None else list(names)},
         "input": {"kind": type(model.input_).__name__, **model.input_.to_json()},
         "target": model.target_.to_json(),
-        "model": model.specification_.calls(),
+        "model": calls,
         "prediction": {"name": step.prediction.name, "equations": str(step.prediction_system).splitlines()},
         "training": {"cost": step.cost, "equations": str(step.cost_system).splitlines()},
         "history": model.history_.to_json(),
@@ -81,6 +83,17 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
         "best_epoch": model.best_epoch_,
         "parameters": {"file": TENSORS, "sha256": hashlib.sha256(tensors).hexdigest()},
     }
+
+
+def _check_calls(calls: Mapping[str, Any]) -> None:
+    """Raise ChainruleError, before anything is written, where a part of the model cannot be read back from its text."""
+    try:
+        read = _specification(calls)
+    except ChainruleError as error:
+        raise ChainruleError(f"the model cannot be saved: {error}") from None
+    for name, call in calls.items():
+        if read.calls()[name] != call:
+            raise ChainruleError(f"the model cannot be saved: {name} is read back as another one from {call!r}")
 
 
 def load(path: str | Path) -> Any:

@@ -75,6 +75,7 @@ class PReLU(Layer):
     slopes: Initializer = _QUARTER
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_instance("PReLU", "slopes", self.slopes, Initializer)
 
     @property

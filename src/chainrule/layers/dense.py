@@ -33,6 +33,7 @@ class Linear(Layer):
     weights: Initializer = _GLOROT
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         owner = type(self).__name__
         if isinstance(self.units, tuple | list):
             if not self.units:

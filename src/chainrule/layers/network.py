@@ -31,6 +31,7 @@ class Equations(Layer):
     starts: tuple[tuple[str, Initializer], ...] = ()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.text, str):
             raise ChainruleError(f"Equations: text must be equations, not {self.text!r}")
         pairs = self.starts.items() if isinstance(self.starts, Mapping) else self.starts

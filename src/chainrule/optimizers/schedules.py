@@ -110,6 +110,7 @@ class WarmUp(Schedule):
     steps: int = 1000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_instance("WarmUp", "then", self.then, Schedule)
         object.__setattr__(self, "steps", check_count("WarmUp", "steps", self.steps))
 
