@@ -76,3 +76,19 @@ def test_what_cannot_be_read_back_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ChainruleError, match="cannot be saved: network: unknown name Shift"):
         model.save(tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_settings_of_numpy_are_kept() -> None:
+    settings = {
+        "class_weight": {np.int64(1): np.float32(2)},
+        "early_stopping": EarlyStopping(patience=np.int64(3)),
+        "regularizer": [L2(0.1)],
+    }
+    kept = {"class_weight": {1: 2.0}, "early_stopping": EarlyStopping(patience=3), "regularizer": (L2(0.1),)}
+    assert settings_from_json(settings_to_json(settings)) == kept
+
+
+def test_settings_left_out_are_said(tmp_path: Path) -> None:
+    model = Classifier(epochs=1, random_state=0, callbacks=lambda run: None).fit(np.eye(4), [0, 1] * 2)
+    with pytest.warns(UserWarning, match="without the settings that have no text: callbacks"):
+        model.save(tmp_path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -66,6 +67,14 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
     if "network" in settings.get("left_out", ()):
         # Functions among its layers have no text; what they returned has.
         settings["network"] = {"call": repr(model.specification_.network)}
+        settings["left_out"].remove("network")
+    if settings.get("left_out"):
+        names_left = ", ".join(settings["left_out"])
+        warnings.warn(
+            f"saved without the settings that have no text: {names_left}; the loaded model has their default values",
+            UserWarning,
+            stacklevel=4,
+        )
     return {
         "format": FORMAT,
         "version": VERSION,

@@ -11,9 +11,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from chainrule.definition import Definition
+from chainrule.definition import Definition, plain
 from chainrule.errors import ChainruleError
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.weighting import RowWeighted
@@ -85,8 +83,9 @@ def settings_to_json(settings: Mapping[str, Any]) -> dict[str, Any]:
     written: dict[str, Any] = {}
     left_out = []
     for name, value in settings.items():
-        if isinstance(value, np.generic):
-            value = value.item()
+        value = plain(value)
+        if isinstance(value, Mapping):
+            value = {plain(key): plain(part) for key, part in value.items()}
         if isinstance(value, PLAIN):
             written[name] = value
         elif isinstance(value, Mapping) and all(isinstance(part, PLAIN) for pair in value.items() for part in pair):

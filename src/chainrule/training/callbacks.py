@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.definition import plain
 from chainrule.errors import ChainruleError
 from chainrule.training.history import History
 
@@ -102,7 +102,9 @@ class EarlyStopping(Callback):
     min_improvement: float = 0.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.patience, int | np.integer) or self.patience < 1:
+        for one in fields(self):
+            object.__setattr__(self, one.name, plain(getattr(self, one.name)))
+        if not isinstance(self.patience, int) or self.patience < 1:
             raise ChainruleError(f"EarlyStopping: patience is a number of epochs, 1 or more, not {self.patience!r}")
 
     def on_epoch(self, run: Run) -> None:
@@ -115,6 +117,10 @@ class EarlyStopping(Callback):
             )
             raise ChainruleError(
                 f"EarlyStopping: no {self.metric!r} to watch; this run has {', '.join(run.history.names)}{needs}"
+            )
+        if math.isnan(run.history.last[column]):
+            raise ChainruleError(
+                f"EarlyStopping: {column} is not a number (NaN) after epoch {run.epoch}; watch another"
             )
         value = run.history.last[column] * (1 if column in ("loss", "validation_loss") else -1)
         if value < best["value"] - self.min_improvement:
