@@ -30,6 +30,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
 
     Tables are read as ``Classifier`` reads them.  Targets are brought to mean 0 and deviation 1 for the network, and
     predictions come in the targets' own unit; so a loss with a length in it (``Huber(delta)``) counts in deviations.
+    With ``Poisson`` counts are divided by their mean instead.
 
     Parameters
     ----------
@@ -97,7 +98,8 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
             return fitted
         if (y < 0).any():
             raise ChainruleError(f"y, row {int(np.argwhere(y < 0)[0][0]) + 1} is negative; Poisson() is for counts")
-        return Values(np.zeros_like(fitted.mean), np.ones_like(fitted.deviation), fitted.single)
+        # Dividing counts by their mean divides the minimiser by it too; the last layer starts at a rate of 1.
+        return Values(np.zeros_like(fitted.mean), np.where(fitted.mean > 0, fitted.mean, 1.0), fitted.single)
 
     def _default_loss(self) -> Loss:
         return defaults.value_loss()
