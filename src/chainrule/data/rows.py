@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_class_weight
 
 from chainrule.data.frame import number_or_none
 from chainrule.data.target import Labels
+from chainrule.definition import check_number
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
@@ -50,16 +50,24 @@ def class_weights(class_weight: Any, labels: Labels, y: Array, weights: Array) -
     if labels.several:
         raise ChainruleError("class_weight is for one class a row; use sample_weight for several")
     if isinstance(class_weight, str) and class_weight == "balanced":
-        of_class = compute_class_weight("balanced", classes=np.arange(labels.size), y=y, sample_weight=weights)
+        # As in scikit-learn, but among the classes that occur: a part of the rows need not have them all.
+        of_class = np.bincount(y, weights, minlength=labels.size)
+        occurs = of_class > 0
+        of_class[occurs] = weights.sum() / (occurs.sum() * of_class[occurs])
     elif isinstance(class_weight, Mapping):
         known = labels.classes.tolist()
         for label in class_weight:
             if label not in known:
                 raise ChainruleError(f"class_weight: {label!r} is not one of the classes {', '.join(map(str, known))}")
+        for label, weight in class_weight.items():
+            check_number("class_weight", f"the weight of class {label!r}", weight, low=0)
         of_class = np.array([float(class_weight.get(label, 1.0)) for label in known])
     else:
         raise ChainruleError(f"class_weight is None, 'balanced' or a mapping of class to weight, not {class_weight!r}")
-    return np.asarray(weights * of_class[y])
+    weighed = np.asarray(weights * of_class[y])
+    if not weighed.any():
+        raise ChainruleError("class_weight: every row here is of a class of weight 0")
+    return weighed
 
 
 def merge(parts: list[Array], weights: Array) -> tuple[Array, Array]:
