@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numbers
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -106,10 +108,20 @@ def read_labels(y: Any) -> Array:
     Raises ChainruleError for missing labels and for targets that are no classes, in scikit-learn's words.
     """
     array = _array(y)
+    if array.dtype.kind in "UT" and array.ndim == 1 and isinstance(y, list | tuple):
+        array = np.array(y, dtype=object)  # NumPy has made texts of all of them
+    if array.dtype.kind in "Mm":
+        raise ChainruleError("y holds dates; give classes as text or whole numbers")
     if array.dtype.kind == "O" and array.ndim == 1:
         for row, label in enumerate(array, 1):
             if label is None or (not isinstance(label, str) and is_missing(label)):
                 raise ChainruleError(f"y, row {row} is missing; leave out the rows without a label")
+        kinds = {_kind(label): label for label in reversed(array)}
+        if len(kinds) > 1:
+            first, second = list(kinds.values())[:2]
+            raise ChainruleError(f"y has labels of more than one type ({first!r} and {second!r}); make them one")
+        if "date" in kinds:
+            raise ChainruleError("y holds dates; give classes as text or whole numbers")
         array = np.asarray(array.tolist())
         array = array.astype(object) if array.dtype.kind in "UT" else array
     elif array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -186,6 +198,15 @@ def _array(y: Any) -> Array:
     if hasattr(y, "toarray"):
         y = y.toarray()
     return np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+
+
+def _kind(label: object) -> str:
+    """What labels are compared as: numbers of every type are one kind."""
+    if isinstance(label, bool | np.bool_):
+        return "true or false"
+    if isinstance(label, date | timedelta | np.datetime64 | np.timedelta64):
+        return "date"
+    return "number" if isinstance(label, numbers.Real) else "text" if isinstance(label, str) else type(label).__name__
 
 
 def _listed(classes: Array) -> str:

@@ -43,6 +43,7 @@ class TrainingRun:
     batch_size: int
     epochs: int
     seed: int
+    set_aside: bool = True  # whether validation rows were taken from the rows given
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size))
         run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
         rates = self.specification_.optimizer.rates(run.steps)
-        self._train(run, rows, aside, batch_size, rates)
+        self._train(run, rows, aside, batch_size, rates, set_aside=validation is None)
         return self
 
     def _fit_more(self, X: Any, y: Any, sample_weight: Any) -> Self:
@@ -154,8 +155,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         steps = steps_per_epoch(len(rows), batch_size)
         run = Run(self._training_state(), self._names(), len(self.history_) + 1, steps, self._seed_)
         run.history, run.epoch, run.step = self.history_, len(self.history_), done
-        rate = float(self.specification_.optimizer.rates(1000).max())
-        self._train(run, rows, None, batch_size, np.full(done + steps, rate))
+        rate = self.specification_.optimizer.schedule.peak
+        self._train(run, rows, None, batch_size, np.full(done + steps, rate), set_aside=False)
         return self
 
     def _training_state(self) -> dict[str, Array]:
@@ -237,7 +238,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         ``np.savez("data.npz", **model.training_arrays(X, y))`` writes them.
         """
         check_is_fitted(self, "parameters_")
-        rows, _ = self._divide(_distinct(self._rows(X, y, sample_weight, reset=False)), None)
+        rows = _distinct(self._rows(X, y, sample_weight, reset=False))
+        rows, _ = self._divide(rows, None if self.training_.set_aside else rows)
         return self._arrays(rows)
 
     def _arrays(self, rows: Rows) -> dict[str, Array]:
@@ -251,7 +253,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _divide(self, rows: Rows, aside: Rows | None) -> tuple[Rows, Rows | None]:
         """Training rows, the weights of their classes put in, and validation rows."""
         rows = Rows(rows.X, rows.y, self._weigh(rows))
-        return (rows, aside) if aside is not None else self._set_aside(rows)
+        if aside is not None:
+            return rows, Rows(aside.X, aside.y, self._weigh(aside))
+        return self._set_aside(rows)
 
     def _set_aside(self, rows: Rows) -> tuple[Rows, Rows | None]:
         """Training rows and validation rows (None if there are to be none)."""
@@ -283,7 +287,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise ChainruleError(f"early_stopping is None, True, False or EarlyStopping(…), not {given!r}")
         return given
 
-    def _train(self, run: Run, rows: Rows, aside: Rows | None, batch_size: int, rates: Array) -> None:
+    def _train(
+        self, run: Run, rows: Rows, aside: Rows | None, batch_size: int, rates: Array, *, set_aside: bool
+    ) -> None:
         from chainrule.training.display import Display
 
         step = self.specification_.step
@@ -298,11 +304,19 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         watching += [Display()] if self.verbose else []
         self.history_ = run.history
         measure = None if aside is None else _Measure(self, aside, stopping)
-        train(step, data, run, batch_size=batch_size, rates=rates, callbacks=tuple(watching), measure=measure)
+        try:
+            train(step, data, run, batch_size=batch_size, rates=rates, callbacks=tuple(watching), measure=measure)
+        except KeyboardInterrupt:
+            self._keep(run, rows, batch_size, set_aside)
+            raise
+        self._keep(run, rows, batch_size, set_aside)
+
+    def _keep(self, run: Run, rows: Rows, batch_size: int, set_aside: bool) -> None:
+        """What the run has learnt."""
         self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
         self._state, self._seed_ = dict(run.state), run.seed
         self.n_iter_ = run.epoch
-        self.training_ = TrainingRun(len(rows), batch_size, run.epochs, run.seed)
+        self.training_ = TrainingRun(len(rows), batch_size, run.epochs, run.seed, set_aside)
         self.best_epoch_ = run.best_epoch or run.epoch
 
     # --- predicting ---------------------------------------------------------------------------------------------------
@@ -333,8 +347,8 @@ class _Measure:
         self.targets = {name: given[name] for name in self.step.sources if name != "x"}
         self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
         self.program = program(self.step.evaluation, ("C", self.step.prediction.name))
-        watched = stopping.metric if stopping is not None else "loss"
-        self.watched = () if "loss" in watched else (watched,)
+        watched = "loss" if stopping is None else stopping.metric.removeprefix("validation_")
+        self.watched = () if watched == "loss" else (watched,)
 
     def __call__(self, state: Mapping[str, Array]) -> dict[str, float]:
         parameters = {name: state[name] for name in self.estimator._names()}
