@@ -32,6 +32,11 @@ class Schedule(Definition):
         sizes = (("t", Number(steps)), *(size for size in made.sizes if size[0] != "t"))
         return np.asarray(evaluate(System(made.equations, (), sizes), {})["η"], dtype=np.float64)
 
+    @property
+    def peak(self) -> float:
+        """The highest rate."""
+        return float(self.rates(1000).max())
+
 
 @dataclass(frozen=True, repr=False)
 class ConstantRate(Schedule):
@@ -113,6 +118,10 @@ class WarmUp(Schedule):
         super().__post_init__()
         check_instance("WarmUp", "then", self.then, Schedule)
         object.__setattr__(self, "steps", check_count("WarmUp", "steps", self.steps))
+
+    @property
+    def peak(self) -> float:
+        return self.then.peak
 
     @property
     def system(self) -> System:

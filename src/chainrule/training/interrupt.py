@@ -9,13 +9,15 @@ from typing import Any, Self
 
 
 class Interrupt:
-    """While this context lasts, the first Ctrl-C only sets ``requested``; a second one interrupts at once.
+    """While this context lasts, the first Ctrl-C only sets ``requested``; a second one interrupts at once and sets
+    ``insisted``.
 
     Only the main thread receives signals; elsewhere nothing changes.
     """
 
     def __init__(self) -> None:
         self.requested = False
+        self.insisted = False
         self._before: Any = None
 
     def __enter__(self) -> Self:
@@ -35,5 +37,6 @@ class Interrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
+            self.insisted = True
             raise KeyboardInterrupt
         self.requested = True

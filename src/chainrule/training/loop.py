@@ -74,6 +74,7 @@ def train(
     ``rates``: the learning rate of every step of the run.  ``measure``: from the state to validation loss and metrics,
     asked after each epoch.  Raises NonFiniteError, naming the first equation to overflow, where the loss is not
     finite.  Ctrl-C stops after the steps under way, with a warning; what was learnt stays in ``run.state``.
+    A second Ctrl-C raises KeyboardInterrupt, which ends what trains many times too.
     """
     rows = len(data["X"])
     if rows < 1 or batch_size < 1:
@@ -118,6 +119,8 @@ def train(
                 UserWarning,
                 stacklevel=2,
             )
+            if interrupt.insisted:
+                raise
         finally:
             for callback in callbacks:
                 callback.on_end(run)
