@@ -44,3 +44,9 @@ def test_bad_files(tmp_path: Path, name: str, content: str | None, message: str)
     with pytest.raises(ChainruleError, match=message) as caught:
         read_table(tmp_path / name)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_columns_that_are_text(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("code,x\n007,1\n012,2\n")
+    assert read_table(tmp_path / "t.csv")["code"].to_pylist() == [7, 12]
+    assert read_table(tmp_path / "t.csv", ("code", "another"))["code"].to_pylist() == ["007", "012"]

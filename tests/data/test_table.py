@@ -121,3 +121,28 @@ def test_grid() -> None:
     assert axis_sizes((3, 32, 32)) == {"c": 3, "h": 32, "w": 32}
     with pytest.raises(ChainruleError, match="rows of shape"):
         grid.encode(X[:, :1])
+
+
+@pytest.mark.parametrize(
+    ("levels", "few"), [(["007", "012", "A1"], ["007", "012"]), (["true", "false", "maybe"], ["false", "true"])]
+)
+def test_a_category_stays_text_whatever_is_beside_it(levels: list[str], few: list[str]) -> None:
+    table = fit_table(as_frame(pd.DataFrame({"code": levels * 5, "x": np.arange(15.0)})))
+    assert table.text_columns == ("code",) and table.text_at == {0}
+    encode = {level: table.encode(as_frame(pd.DataFrame({"code": [level], "x": [0.0]}), {0})) for level in levels}
+    beside = table.encode(as_frame(pd.DataFrame({"code": few, "x": [0.0, 0.0]}), table.text_at))
+    np.testing.assert_array_equal(beside, np.concatenate([encode[level] for level in few]))
+    assert (beside[:, 1:].sum(axis=1) == 1).all()
+
+
+def test_booleans_and_numbers_where_text_was() -> None:
+    table = fit_table(as_frame(pd.DataFrame({"a": ["true", "false", "maybe"] * 5, "b": ["1", "2", "few"] * 5})))
+    expected = table.encode(as_frame(pd.DataFrame({"a": ["true", "false"], "b": ["2", "1"]}), table.text_at))
+    for given in (
+        pd.DataFrame({"a": [True, False], "b": [2, 1]}),
+        pd.DataFrame({"a": ["True", "FALSE"], "b": [2.0, 1.0]}),
+        np.array([[True, 2], [False, 1]], dtype=object),
+    ):
+        np.testing.assert_array_equal(table.encode(as_frame(given, table.text_at)), expected)
+    numbers = as_frame(np.array([[7.0, 2.0], [0.5, np.nan]]), table.text_at)
+    assert list(numbers.texts[1]) == ["2", None] and list(numbers.texts[0]) == ["7", "0.5"]

@@ -344,3 +344,14 @@ def test_wrong_kind_of_target(iris: Any) -> None:
         regressor(loss=BinaryCrossEntropy()).fit(*iris)
     with pytest.raises(ChainruleError, match="row 1: 'cat' is not a number"):
         regressor().fit([[1], [2]], ["cat", "dog"])
+
+
+@pytest.mark.parametrize("levels", [["007", "012", "A1"], ["true", "false", "maybe"]])
+def test_a_prediction_does_not_depend_on_the_rows_beside_it(levels: list[str]) -> None:
+    X = pd.DataFrame({"code": levels * 20, "x": np.arange(60.0) % 7})
+    y = np.array([0.0, 5.0, 10.0] * 20)
+    model = Regressor(**SETTINGS).fit(X, y, validation=(X.iloc[:2], y[:2]))
+    np.testing.assert_allclose(model.predict(X.iloc[:2]), model.predict(X)[:2], rtol=1e-9)
+    array = X.to_numpy(dtype=object)
+    model = Regressor(**SETTINGS).fit(array, y)
+    np.testing.assert_allclose(model.predict(array[:2]), model.predict(array)[:2], rtol=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 PARQUET = (".parquet", ".pq")
 
 
-def read_table(path: str | Path) -> pa.Table:
+def read_table(path: str | Path, text_columns: Collection[str] = ()) -> pa.Table:
     """The table in a CSV, TSV or Parquet file; the ending of its name says which.
+
+    ``text_columns``: columns of a CSV or TSV file that are text also where they look like numbers ("007"); those of a
+    trained model are ``model.input_.text_columns``.  Names that the file does not have are passed over.
 
     Raises ChainruleError with one line for a file that is missing, empty, no table, or of another kind.
     """
@@ -27,7 +31,11 @@ def read_table(path: str | Path) -> pa.Table:
     if suffix not in SEPARATORS and suffix not in PARQUET:
         raise ChainruleError(f"{path}: a table is a .csv, .tsv or .parquet file")
     try:
-        table = _read_csv(path, SEPARATORS[suffix]) if suffix in SEPARATORS else pyarrow.parquet.read_table(path)
+        table = (
+            _read_csv(path, SEPARATORS[suffix], text_columns)
+            if suffix in SEPARATORS
+            else pyarrow.parquet.read_table(path)
+        )
     except FileNotFoundError:
         raise ChainruleError(f"{path}: no such file") from None
     except OSError as error:
@@ -51,13 +59,15 @@ def split_target(table: pa.Table, target: str) -> tuple[pa.Table, Any]:
     return table.drop_columns([target]), table.column(target)
 
 
-def _read_csv(path: Path, separator: str) -> pa.Table:
+def _read_csv(path: Path, separator: str, text_columns: Collection[str]) -> pa.Table:
     if path.stat().st_size == 0:
         raise ChainruleError(f"{path}: the file is empty")
     missing = sorted({form for text in MISSING_TEXTS for form in (text, text.upper(), text.capitalize(), f" {text}")})
     missing += ["NaN", "N/A", "n/a"]
     parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True)
-    convert = pyarrow.csv.ConvertOptions(null_values=missing, strings_can_be_null=True)
+    convert = pyarrow.csv.ConvertOptions(
+        null_values=missing, strings_can_be_null=True, column_types={name: pa.string() for name in text_columns}
+    )
     try:
         table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
     except pa.ArrowInvalid:

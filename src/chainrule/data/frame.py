@@ -7,7 +7,7 @@ Rows are counted from 1 in messages, as in a spreadsheet without its header.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,26 +69,29 @@ def is_data_frame(X: Any) -> bool:
     return bool(nw.dependencies.is_into_dataframe(X))
 
 
-def as_frame(X: Any) -> Frame:
+def as_frame(X: Any, text_at: Collection[int] = frozenset()) -> Frame:
     """The columns of a data frame or of an array [row, column].
+
+    ``text_at``: positions that hold text whatever these rows look like, so that "007" stays "007" also where every
+    text beside it is a number.
 
     Raises ChainruleError, with the column and the row, for columns that are neither numbers, booleans nor text (dates,
     lists), for a column of numbers in which some values are text, and for infinite numbers.
     """
     if is_data_frame(X):
-        return _from_data_frame(X)
+        return _from_data_frame(X, text_at)
     array = np.asarray(X)
-    if array.dtype.kind in "fiu":
+    if array.dtype.kind in "fiu" and not text_at:
         frame = Frame(tuple(f"x{i}" for i in range(array.shape[1])), array, tuple(range(array.shape[1])), {})
         refuse_infinite(frame)
         return frame
     if array.dtype.kind in "Mm":
         raise ChainruleError("X holds dates or times; give numbers made from them (year, month, days since …)")
-    columns = [array[:, i].tolist() if array.dtype.kind != "b" else array[:, i] for i in range(array.shape[1])]
-    return _assemble([f"x{i}" for i in range(array.shape[1])], columns, len(array))
+    columns = [array[:, i].tolist() if array.dtype.kind not in "fiub" else array[:, i] for i in range(array.shape[1])]
+    return _assemble([f"x{i}" for i in range(array.shape[1])], columns, len(array), text_at)
 
 
-def _from_data_frame(X: Any) -> Frame:
+def _from_data_frame(X: Any, text_at: Collection[int]) -> Frame:
     try:
         frame = nw.from_native(X, eager_only=True)
     except (TypeError, nw.exceptions.NarwhalsError) as error:
@@ -111,7 +114,7 @@ def _from_data_frame(X: Any) -> Frame:
             columns.append(series.to_list())
         else:
             raise ChainruleError(f"column {name!r} holds {kind}; a table needs numbers, true/false or text")
-    return _assemble(names, columns, len(frame))
+    return _assemble(names, columns, len(frame), text_at)
 
 
 def _float_column(series: Any) -> Array:
@@ -123,11 +126,14 @@ def _float_column(series: Any) -> Array:
     return np.array([math.nan if value is None else float(value) for value in series.to_list()])
 
 
-def _assemble(names: Sequence[str], columns: Sequence[Any], rows: int) -> Frame:
+def _assemble(names: Sequence[str], columns: Sequence[Any], rows: int, text_at: Collection[int]) -> Frame:
     number_at, numbers, texts, booleans = [], [], {}, set()
     for position, (name, column) in enumerate(zip(names, columns, strict=True)):
-        if isinstance(column, np.ndarray):
-            values: Array | None = column
+        values: Array | None = None
+        if position in text_at:
+            column = column.tolist() if isinstance(column, np.ndarray) else column
+        elif isinstance(column, np.ndarray):
+            values = column
             if column.dtype.kind == "b":
                 booleans.add(position)
         else:
@@ -135,7 +141,7 @@ def _assemble(names: Sequence[str], columns: Sequence[Any], rows: int) -> Frame:
                 booleans.add(position)
             values = _numbers(name, column)
         if values is None:
-            texts[position] = _texts(column)
+            texts[position] = _texts(name, column)
         else:
             number_at.append(position)
             numbers.append(values)
@@ -171,12 +177,7 @@ def _numbers(name: str, column: Sequence[Any]) -> Array | None:
     """The numbers of a column of mixed values, or None if it holds text."""
     if set(map(type, column)) <= {float, int}:
         return np.asarray(column, dtype=np.float64)
-    try:
-        # A category occurs many times: each different value is looked at once.
-        different = dict.fromkeys(column)
-    except TypeError:
-        row, value = next((row, value) for row, value in enumerate(column, 1) if type(value).__hash__ is None)
-        raise ChainruleError(f"column {name!r}, row {row}: {value!r} is neither a number nor text") from None
+    different = _different(name, column)
     number = {value: math.nan if is_missing(value) else number_or_none(value) for value in different}
     if None not in number.values():
         array = np.array([number[value] for value in column], dtype=np.float64)
@@ -189,6 +190,15 @@ def _numbers(name: str, column: Sequence[Any]) -> Array | None:
     return None
 
 
+def _different(name: str, column: Sequence[Any]) -> list[Any]:
+    """The different values of a column: a category occurs many times, and each is looked at once."""
+    try:
+        return list(dict.fromkeys(column))
+    except TypeError:
+        row, value = next((row, value) for row, value in enumerate(column, 1) if type(value).__hash__ is None)
+        raise ChainruleError(f"column {name!r}, row {row}: {value!r} is neither a number nor text") from None
+
+
 def not_a_number(name: str, row: int, value: Any) -> ChainruleError:
     """The error for text where a number is needed."""
     text = str(value)
@@ -196,10 +206,15 @@ def not_a_number(name: str, row: int, value: Any) -> ChainruleError:
     return ChainruleError(f"column {name!r}, row {row}: {text!r} is not a number; correct it or leave it empty")
 
 
-def _texts(column: Sequence[Any]) -> Array:
-    text = {value: None if is_missing(value) else as_text(value) for value in dict.fromkeys(column)}
+def _texts(name: str, column: Sequence[Any]) -> Array:
+    _different(name, column)
+    # By type too: True, 1 and 1.0 are one key, but "True" and "1" as text.
+    text = {
+        pair: None if is_missing(pair[1]) else as_text(pair[1])
+        for pair in dict.fromkeys(zip(map(type, column), column, strict=True))
+    }
     texts = np.empty(len(column), dtype=object)
-    texts[:] = [text[value] for value in column]
+    texts[:] = [text[pair] for pair in zip(map(type, column), column, strict=True)]
     return texts
 
 

@@ -107,6 +107,16 @@ class Table:
             *(feature for c in self.columns if isinstance(c, Category) for feature in c.features),
         )
 
+    @cached_property
+    def text_at(self) -> frozenset[int]:
+        """The positions of the columns that are read as text, for ``as_frame``."""
+        return frozenset(position for position, c in enumerate(self.columns) if isinstance(c, Category))
+
+    @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The names of the columns that are read as text, for ``read_table``."""
+        return tuple(c.name for c in self.columns if isinstance(c, Category))
+
     @property
     def shape(self) -> tuple[int, ...]:
         """The sizes of the axes after the row: (features,)."""
@@ -262,9 +272,15 @@ def _fit_category(name: str, texts: Array, weights: Array) -> Column:
 
 def _places(column: Category, texts: Array) -> Array:
     """Where in the columns of a category each row has its 1; -1: nowhere."""
+    count = len(column.levels)
     place = {level: k for k, level in enumerate(column.levels)}
-    rare = len(place) if column.rare else -1
-    gap = len(place) + column.rare if column.gaps else -1
+    for level, k in list(place.items()):
+        if level.lower() in ("true", "false"):
+            # Files write true, Python and pandas True, spreadsheets TRUE.
+            for spelling in (level.lower(), level.capitalize(), level.upper()):
+                place.setdefault(spelling, k)
+    rare = count if column.rare else -1
+    gap = count + column.rare if column.gaps else -1
     return np.array([gap if text is None else place.get(text, rare) for text in texts], dtype=np.int64)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -123,7 +123,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """
         rows = _distinct(self._rows(X, y, sample_weight, reset=True))
         self.target_ = self._fit_target(rows.y, rows.weights)
-        aside = None if validation is None else self._rows(*validation, None, reset=False)
+        aside = None if validation is None else self._rows(*validation, None, reset=False, text_at=_texts_at(rows.X))
         rows, aside = self._divide(rows, aside)
         self.input_, seed = self._fit_input(rows), self._seed()
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
@@ -138,7 +138,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _fit_more(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch more on these rows, at a constant rate; the first call decides how rows and targets are read."""
         first = not hasattr(self, "parameters_")
-        rows = self._rows(X, y, sample_weight, reset=first)
+        rows = self._rows(X, y, sample_weight, reset=first, text_at=frozenset() if first else self._text_at())
         if first:
             self.target_ = self._fit_target(rows.y, rows.weights)
             self.input_ = self._fit_input(rows)
@@ -166,17 +166,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self._state = {**first_state(self.specification_.step, self._seed_), **self.parameters_}
         return {name: np.array(value) for name, value in self._state.items()}
 
-    def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> Rows:
+    def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, text_at: Collection[int] = frozenset()) -> Rows:
         """Everything that was given, read and checked."""
-        table = self._read_input(X, reset=reset, least=2 if reset else 1)
+        table = self._read_input(X, text_at, reset=reset, least=2 if reset else 1)
         target = self._read_target(y)
         check_consistent_length(target, np.empty((len(table), 0)))
         return Rows(table, target, read_weights(sample_weight, len(table)))
 
-    def _read_input(self, X: Any, *, reset: bool, least: int = 1) -> Frame | Array:
+    def _text_at(self) -> Collection[int]:
+        """The positions of the columns that were text in training."""
+        return self.input_.text_at if isinstance(self.input_, Table) else frozenset()
+
+    def _read_input(self, X: Any, text_at: Collection[int], *, reset: bool, least: int = 1) -> Frame | Array:
         if is_data_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
-            frame = as_frame(X)
+            frame = as_frame(X, text_at)
             if len(frame) < least:
                 raise ChainruleError(f"the table has {len(frame)} sample(s); at least {least} are needed")
             if not frame.names:
@@ -185,7 +189,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         array = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite=False, allow_nd=True, ensure_min_samples=least
         )
-        return as_frame(array) if array.ndim == 2 else array
+        return as_frame(array, text_at) if array.ndim == 2 else array
 
     def _fit_input(self, rows: Rows) -> Table | Grid:
         return fit_table(rows.X, rows.weights) if isinstance(rows.X, Frame) else fit_grid(rows.X, rows.weights)
@@ -238,7 +242,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         ``np.savez("data.npz", **model.training_arrays(X, y))`` writes them.
         """
         check_is_fitted(self, "parameters_")
-        rows = _distinct(self._rows(X, y, sample_weight, reset=False))
+        rows = _distinct(self._rows(X, y, sample_weight, reset=False, text_at=self._text_at()))
         rows, _ = self._divide(rows, None if self.training_.set_aside else rows)
         return self._arrays(rows)
 
@@ -329,7 +333,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return _in_blocks(
             made,
             step.prediction.name,
-            self._encode(self._read_input(X, reset=False), np.float64),
+            self._encode(self._read_input(X, self._text_at(), reset=False), np.float64),
             _as_type(self.parameters_, np.float64),
         )
 
@@ -361,6 +365,11 @@ class _Measure:
             predictions.append(np.asarray(result[self.step.prediction.name]))
         scores = self.estimator._metrics(self.watched, self.rows.y, np.concatenate(predictions).astype(np.float64))
         return {"validation_loss": total / len(self.x), **{f"validation_{k}": v for k, v in scores.items()}}
+
+
+def _texts_at(X: Frame | Array) -> Collection[int]:
+    """The positions of the columns of text in rows."""
+    return frozenset(X.texts) if isinstance(X, Frame) else frozenset()
 
 
 def _distinct(rows: Rows) -> Rows:

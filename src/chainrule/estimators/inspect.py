@@ -92,7 +92,9 @@ class Inspection:
         if X is None:
             rows = _random_rows(step, model.target_.size)
         else:
-            given = model._rows(X, y, None, reset=False).take(np.arange(min(CHECKED_ROWS, len(X))))
+            given = model._rows(X, y, None, reset=False, text_at=model._text_at()).take(
+                np.arange(min(CHECKED_ROWS, len(X)))
+            )
             learnt = model._learnt(given.y, step)
             rows = {"x": model._encode(given.X, np.float64), "t": learnt, "y": learnt, "ω": np.ones(len(given))}
         values |= {name: rows[name] for name in step.sources}
