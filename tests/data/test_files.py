@@ -50,3 +50,17 @@ def test_columns_that_are_text(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("code,x\n007,1\n012,2\n")
     assert read_table(tmp_path / "t.csv")["code"].to_pylist() == [7, 12]
     assert read_table(tmp_path / "t.csv", ("code", "another"))["code"].to_pylist() == ["007", "012"]
+
+
+@pytest.mark.parametrize("text", ["a;b\n1;2\n3;4\n", "a|b\n1|2\n3|4\n", "a,b\n1,2\n3,4\n", "\ufeffa, b \n1,2\n3,4\n"])
+def test_separators_and_names(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    table = read_table(tmp_path / "t.csv")
+    assert table.column_names == ["a", "b"] and table.column("b").to_pylist() == [2, 4]
+
+
+@pytest.mark.parametrize("content", [b"n\xe9e,b\n1,2\n", b"a,b\ncaf\xe9,2\n"])
+def test_other_encodings_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(ChainruleError, match="UTF-8"):
+        read_table(tmp_path / "t.csv")

@@ -146,3 +146,8 @@ def test_booleans_and_numbers_where_text_was() -> None:
         np.testing.assert_array_equal(table.encode(as_frame(given, table.text_at)), expected)
     numbers = as_frame(np.array([[7.0, 2.0], [0.5, np.nan]]), table.text_at)
     assert list(numbers.texts[1]) == ["2", None] and list(numbers.texts[0]) == ["7", "0.5"]
+
+
+def test_categories_of_whole_numbers_are_categories() -> None:
+    frame = as_frame(pd.DataFrame({"k": pd.Categorical([3, 1, 2, 1]), "n": [1.0, 2.0, 3.0, 5.0]}))
+    assert set(frame.texts) == {0} and list(frame.texts[0]) == ["3", "1", "2", "1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -62,11 +63,14 @@ def split_target(table: pa.Table, target: str) -> tuple[pa.Table, Any]:
 def _read_csv(path: Path, separator: str, text_columns: Collection[str]) -> pa.Table:
     if path.stat().st_size == 0:
         raise ChainruleError(f"{path}: the file is empty")
+    header, separator = _header(path, separator)
     missing = sorted({form for text in MISSING_TEXTS for form in (text, text.upper(), text.capitalize(), f" {text}")})
     missing += ["NaN", "N/A", "n/a"]
     parse = pyarrow.csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     convert = pyarrow.csv.ConvertOptions(
-        null_values=missing, strings_can_be_null=True, column_types={name: pa.string() for name in text_columns}
+        null_values=missing,
+        strings_can_be_null=True,
+        column_types={name: pa.string() for name in header if name.strip() in text_columns},
     )
     try:
         table = pyarrow.csv.read_csv(path, parse_options=parse, convert_options=convert)
@@ -74,10 +78,28 @@ def _read_csv(path: Path, separator: str, text_columns: Collection[str]) -> pa.T
         # With one thread the reader knows the number of the row that it cannot read.
         alone = pyarrow.csv.ReadOptions(use_threads=False)
         table = pyarrow.csv.read_csv(path, alone, parse, convert)
+    table = table.rename_columns([name.strip() for name in table.column_names])
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if pa.types.is_binary(column.type):
+            raise ChainruleError(f"{path}: column {name!r} is not UTF-8; save the file as UTF-8")
     twice = [name for name in table.column_names if table.column_names.count(name) > 1]
     if twice:
         raise ChainruleError(f"{path}: two columns are named {twice[0]!r}")
     return table
+
+
+def _header(path: Path, separator: str) -> tuple[list[str], str]:
+    """The names in the first line as they stand there, and what separates them."""
+    with path.open("rb") as file:
+        first = file.readline()
+    try:
+        line = first.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ChainruleError(f"{path}: the names of the columns are not UTF-8; save the file as UTF-8") from None
+    parts = {mark: next(csv.reader([line], delimiter=mark)) for mark in (separator, ";", "|", "\t")}
+    if len(parts[separator]) == 1:
+        separator = max(parts, key=lambda mark: len(parts[mark]))
+    return parts[separator], separator
 
 
 def _line(error: Exception) -> str:

@@ -99,13 +99,16 @@ def _from_data_frame(X: Any, text_at: Collection[int]) -> Frame:
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         raise ChainruleError(f"two columns are named {next(n for n in names if names.count(n) > 1)!r}")
-    columns = []
+    columns: list[Any] = []
     for name, series in zip(names, frame.iter_columns(), strict=True):
         kind = series.dtype
         if kind.is_temporal():
             raise ChainruleError(
                 f"column {name!r} holds dates or times; give numbers made from them (year, month, days since …)"
             )
+        if kind in (nw.Categorical, nw.Enum):
+            # Said to be categories: they are, whatever their names look like.
+            text_at = {*text_at, len(columns)}
         if kind == nw.Boolean and series.null_count() == 0:
             columns.append(series.to_numpy().astype(bool))
         elif kind.is_numeric():
