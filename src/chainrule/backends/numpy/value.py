@@ -94,10 +94,6 @@ def expanded(value: Value, axes: tuple[str, ...]) -> str:
     return f"{value.atom}[{', '.join(places)}]"
 
 
-def needs_expansion(value: Value, axes: tuple[str, ...]) -> bool:
-    return expanded(value, axes) != value.text
-
-
 def joint_axes(values: Sequence[Value], wanted: Iterable[str]) -> tuple[str, ...]:
     """The axes of several arrays together: as the widest has them if it has all, else in the order wanted."""
     every = dict.fromkeys(name for value in values for name in value.axes)
