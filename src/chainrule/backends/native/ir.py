@@ -95,9 +95,11 @@ class Loop:
 
 
 class Module:
-    """Functions and what they need declared.  ``text`` is the LLVM module."""
+    """Functions and what they need declared.  ``text`` is the LLVM module.  ``fma``: whether the target has a·b + c
+    in one instruction."""
 
-    def __init__(self) -> None:
+    def __init__(self, fma: bool = True) -> None:
+        self.fma = fma
         self.functions: dict[str, str] = {}
         self.declarations: dict[str, str] = {}
         self.globals: dict[str, str] = {}
@@ -295,6 +297,10 @@ class Function:
     def fma(self, a: Value, b: Value, c: Value) -> Value:
         """a·b + c, rounded once."""
         return self.intrinsic("llvm.fma", a.type, a, b, c)
+
+    def muladd(self, a: Value, b: Value, c: Value) -> Value:
+        """a·b + c: rounded once where the target has an instruction for it, else twice."""
+        return self.fma(a, b, c) if self.module.fma else self.add(self.mul(a, b), c)
 
     def binary(self, operation: str, a: Value, b: Value) -> Value:
         """Any two-operand instruction: ``f.binary("and", a, b)``, ``"shl"``, ``"lshr"``, ``"xor"`` …"""
