@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from chainrule.backends.facts import Facts, Place, ranges_of_safe
 from chainrule.backends.numpy.expressions import RULES
 from chainrule.backends.numpy.extent import Extents
-from chainrule.backends.numpy.facts import Facts, Place, ranges_of_safe
 from chainrule.backends.numpy.layout import wrapped
 from chainrule.backends.numpy.names import Names, python_name
 from chainrule.backends.numpy.recurrences import write_recurrence

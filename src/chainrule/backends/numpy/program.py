@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from chainrule.backends.facts import Facts, Place, Range, gathers
 from chainrule.backends.numpy import helpers
 from chainrule.backends.numpy.extent import Extents
-from chainrule.backends.numpy.facts import Facts, Place, Range, gathers
 from chainrule.backends.numpy.module import HELPERS, Module, write_module
-from chainrule.backends.numpy.passes import prepared
+from chainrule.backends.passes import prepared
 from chainrule.equations.node import base_axis
 from chainrule.equations.philox import random_values
 from chainrule.equations.sizes import axis_classes, solve_sizes

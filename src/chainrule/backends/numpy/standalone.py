@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from chainrule.backends.facts import gathers
 from chainrule.backends.numpy import helpers
-from chainrule.backends.numpy.facts import gathers
 from chainrule.backends.numpy.layout import wrapped
 from chainrule.backends.numpy.module import HELPERS, Module, write_module
-from chainrule.backends.numpy.passes import prepared
+from chainrule.backends.passes import prepared
 from chainrule.equations import philox
 from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.equations.system import Input, System

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chainrule.backends.facts import Facts
 from chainrule.backends.numpy.extent import Extents
-from chainrule.backends.numpy.facts import Facts
 from chainrule.backends.numpy.names import Names
 from chainrule.backends.numpy.value import ATOM, Value
 from chainrule.equations.node import Expression, base_axis
