@@ -15,7 +15,7 @@ from chainrule.backends.program import Program
 from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
 
-BACKENDS = ("numpy",)
+BACKENDS = ("numpy", "native")
 
 
 def compile(

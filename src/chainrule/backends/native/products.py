@@ -1,0 +1,339 @@
+"""Contractions as matrix products: which axes are rows, columns and k, what is packed, and the calls.
+
+``z[b,t,j] = sum[i](x[b,t,i]*W[i,j])`` is one product with rows (b,t), columns j and k = i: neighbouring axes whose
+steps in memory fit are one.  Axes that do not fit are loops around it.  The factor that has the last axis of the result
+is the matrix B of the product (``right``), the other one A.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from math import prod
+
+from chainrule.backends.native import gemm, ir
+from chainrule.backends.native.ir import Value, integer
+from chainrule.backends.native.space import Space
+from chainrule.backends.native.statements import Contraction, Operand
+
+Monomials = tuple[tuple[int, tuple[str, ...]], ...]
+
+FEW_ROWS = 24  # B is read where it lies if so few rows use it
+SMALL_B = 8_192  # … or if it has no more elements than this
+SMALL_RESULT = 16_384  # a result that shards of a long k may add up
+
+
+@dataclass(frozen=True)
+class Product:
+    """``columns`` and ``k``: axes that are one; ``outer``: loops over other axes of the result, ``sums``: over other
+    summed axes.  ``packing``: ``direct`` (B is read where it lies), ``ahead`` (an operation of its own packs it into
+    ``packed``) or ``inline`` (packed by each thread when it is needed)."""
+
+    contraction: Contraction
+    columns: tuple[str, ...]
+    k: tuple[str, ...]
+    other_columns: tuple[str, ...]
+    sums: tuple[str, ...]
+    packing: str
+    packed: str
+    along: str | None
+
+    def tile_rows(self, space: Space) -> int:
+        return gemm.MR(space.target, space.element)
+
+    def panel(self, space: Space) -> int:
+        return gemm.NR(space.target, space.element)
+
+    def panels(self, space: Space) -> str:
+        """The axis along which packing is divided."""
+        name = f"panels of {self.packed}"
+        space.own[name] = -(-prod(space.size(a) for a in self.columns) // self.panel(space))
+        return name
+
+    def packed_axes(self) -> tuple[str, ...]:
+        """The axes of B that are neither columns nor k: each of their positions is packed on its own."""
+        right = dict(self.contraction.right.steps)
+        loops = (*self.contraction.batch, *self.other_columns, *self.sums)
+        return tuple(axis for axis in loops if axis in right)
+
+    def packed_size(self, space: Space) -> int:
+        """Elements of all that is packed."""
+        one = self.one_packed(space)
+        return one * prod(space.size(axis) for axis in self.packed_axes())
+
+    def one_packed(self, space: Space) -> int:
+        k, n = (prod(space.size(axis) for axis in axes) for axes in (self.k, self.columns))
+        return gemm.packed_elements(k, n, space.target, space.element)
+
+
+def product_for(space: Space, statement: Contraction, along: str | None, varies: bool) -> Product:
+    """``along``: the axis of the recurrence around it; ``varies``: the recurrence computes B."""
+    left, right = statement.left, statement.right
+    steps = _Steps(space)
+
+    columns = [statement.columns[-1]] if statement.columns else []
+    result = Operand(statement.name, _result_steps(space, statement), (), ())
+    for axis in reversed(statement.columns[:-1]):
+        if axis == along or not _fits(steps, axis, columns[0], (right, result)):
+            break
+        columns.insert(0, axis)
+    order = sorted(statement.summed, key=lambda axis: -steps.of(right, axis))
+    groups: list[list[str]] = []
+    for axis in order:
+        if groups and _fits(steps, groups[-1][-1], axis, (left, right)):
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    k = max(groups, key=lambda group: prod(space.size(axis) for axis in group))
+    sums = tuple(axis for group in groups if group is not k for axis in group)
+    others = tuple(axis for axis in statement.columns if axis not in columns)
+    n_size, k_size = (prod(space.size(axis) for axis in axes) for axes in (columns, k))
+    m_size = prod(space.size(axis) for axis in statement.rows if axis != along)
+    total = prod(space.size(axis) for axis in statement.axes)
+    contiguous = not columns or steps.of(right, columns[-1]) == 1
+    adds = total <= SMALL_RESULT and k_size >= 32 * n_size and k_size >= 512
+    if contiguous and (m_size < FEW_ROWS or n_size * k_size <= SMALL_B or adds):
+        packing = "direct"
+    elif varies or adds:
+        packing = "inline"
+    else:
+        packing = "ahead"
+    packed = f"{right.tensor}#packed[{','.join((*k, *columns))}]"
+    made = Product(
+        statement, tuple(columns), tuple(k), others, sums, packing, packed if packing == "ahead" else "", along
+    )
+    if packing == "ahead" and packed not in space.tensors:
+        space.own[f"elements of {packed}"] = made.packed_size(space)
+        space.define(packed, (f"elements of {packed}",))
+    return made
+
+
+class _Steps:
+    def __init__(self, space: Space) -> None:
+        self.space = space
+
+    def of(self, operand: Operand, axis: str) -> int:
+        return sum(c * prod(self.space.size(a) for a in axes) for c, axes in operand.step(axis))
+
+
+def _result_steps(space: Space, statement: Contraction) -> tuple[tuple[str, Monomials], ...]:
+    axes = space.tensors[statement.name].axes
+    return tuple((axis, ((1, axes[place + 1 :]),)) for place, axis in enumerate(statement.axes))
+
+
+def _fits(steps: _Steps, outer: str, inner: str, operands: Sequence[Operand]) -> bool:
+    size = steps.space.size(inner)
+    return all(steps.of(operand, outer) == size * steps.of(operand, inner) for operand in operands)
+
+
+# the calls
+
+
+@dataclass
+class Place:
+    """Where a call stands: ``pointer`` of a tensor, ``size`` of an axis, and ``ranges``, the part of an axis that is
+    to be computed (a position of the recurrence, the rows of a block)."""
+
+    function: ir.Function
+    pointer: Callable[[str], Value]
+    size: Callable[[str], Value]
+    ranges: Mapping[str, tuple[Value, Value]]
+    scratch: Value
+
+    def amount(self, monomials: Monomials) -> Value:
+        f = self.function
+        total = integer(0)
+        for coefficient, axes in monomials:
+            part = integer(coefficient)
+            for axis in axes:
+                part = f.mul(self.size(axis), part)
+            total = f.add(total, part)
+        return total
+
+    def extent(self, axes: Sequence[str]) -> Value:
+        """How many positions the merged axes have here; the first may be a part."""
+        f = self.function
+        total = integer(1)
+        for axis in axes:
+            if axis in self.ranges:
+                low, high = self.ranges[axis]
+                total = f.mul(f.sub(high, low), total)
+            else:
+                total = f.mul(self.size(axis), total)
+        return total
+
+
+def call(space: Space, product: Product, place: Place, adds: bool) -> None:
+    """The product for the ranges of ``place``."""
+    f, statement = place.function, product.contraction
+    left, right = statement.left, statement.right
+    steps = _Steps(space)
+    result = Operand(statement.name, _result_steps(space, statement), (), ())
+    element = space.element
+    rows, other_rows = _rows(steps, statement, product, result, set(place.ranges))
+    loops = [*statement.batch, *other_rows, *product.other_columns]
+    name = "f32" if element == "float" else "f64"
+    panel = product.panel(space)
+
+    with ExitStack() as stack:
+        index: dict[str, Value] = {}
+        for axis in loops:
+            low, high = place.ranges.get(axis, (integer(0), place.size(axis)))
+            index[axis] = low if axis == product.along else stack.enter_context(f.loop(low, high)).index
+        guard: Value | None = None
+        for position, fits in (*left.guards, *right.guards):
+            value = integer(position.constant)
+            for coefficient, atom in position.terms:
+                value = f.add(value, f.mul(integer(coefficient), place.ranges[str(atom)][0]))
+            inside = f.compare("ult", value, place.size(fits))
+            guard = inside if guard is None else f.binary("and", guard, inside)
+        first = True
+        accumulate: Value = integer(1 if adds else 0)
+        for axis in product.sums:
+            low, high = place.ranges.get(axis, (integer(0), place.size(axis)))
+            loop = stack.enter_context(f.loop(low, high))
+            index[axis] = loop.index
+            if not adds:
+                later = f.cast("zext", f.compare("sgt", loop.index, low), "i64")
+                accumulate = later if first else f.binary("or", accumulate, later)
+            first = False
+
+        def address(operand: Operand, base: Value, skipped: Sequence[str] = ()) -> Value:
+            offset = place.amount(operand.start)
+            for axis, step in operand.steps:
+                if axis in skipped:
+                    continue
+                at = index.get(axis)
+                if at is None and axis in place.ranges:
+                    at = place.ranges[axis][0]
+                if at is not None:
+                    offset = f.add(offset, f.mul(at, place.amount(step)))
+            return f.pointer(base, element, offset)
+
+        def step(operand: Operand, axes: Sequence[str]) -> Value:
+            return place.amount(operand.step(axes[-1])) if axes else integer(0)
+
+        m, n, k = place.extent(rows), place.extent(product.columns), place.extent(product.k)
+        if guard is not None:
+            k = f.select(guard, k, integer(0))
+        a = address(left, place.pointer(left.tensor))
+        c = address(result, place.pointer(result.tensor))
+        if product.packing == "direct":
+            b, sbk, sbp = address(right, place.pointer(right.tensor)), step(right, product.k), integer(panel)
+        else:
+            whole_k = place.size(product.k[0])
+            for axis in product.k[1:]:
+                whole_k = f.mul(place.size(axis), whole_k)
+            sbk = integer(panel)
+            if product.packing == "ahead":
+                sbp = f.mul(whole_k, integer(panel))
+                offset = integer(0)
+                one = product.one_packed(space)
+                for axis in product.packed_axes():
+                    offset = f.add(f.mul(offset, place.size(axis)), index[axis])
+                offset = f.mul(offset, _one_packed(place, product, panel))
+                assert one >= 0
+                if product.k[0] in place.ranges:
+                    begin = place.ranges[product.k[0]][0]
+                    for axis in product.k[1:]:
+                        begin = f.mul(begin, place.size(axis))
+                    offset = f.add(offset, f.mul(begin, sbk))
+                if product.columns and product.columns[0] in place.ranges:
+                    begin = place.ranges[product.columns[0]][0]
+                    for axis in product.columns[1:]:
+                        begin = f.mul(begin, place.size(axis))
+                    offset = f.add(offset, f.mul(f.div(begin, integer(panel)), sbp))
+                b = f.pointer(place.pointer(product.packed), element, offset)
+            else:
+                sbp = f.mul(k, integer(panel))
+                b = place.scratch
+                source = address(right, place.pointer(right.tensor))
+                panels = f.div(f.add(n, integer(panel - 1)), integer(panel))
+                arguments = (source, step(right, product.k), step(right, product.columns), b, k, n, integer(0), panels)
+                _declare_pack(f.module, name)
+                f.call(f"pack_{name}", "void", *arguments)
+        ldc = step(result, rows)
+        scratch = f.pointer(place.scratch, element, integer(inline_elements(space, product)))
+        _declare_gemm(f.module, name)
+        f.call(
+            f"gemm_{name}",
+            "void",
+            *(a, step(left, rows), step(left, product.k), b, sbk, sbp, c, ldc, m, n, k, accumulate, scratch),
+        )
+
+
+def pack(space: Space, product: Product, place: Place, first: Value, last: Value) -> None:
+    """Pack the panels first … last-1 of B, for each position of the other axes."""
+    f, right = place.function, product.contraction.right
+    name = "f32" if space.element == "float" else "f64"
+    panel = product.panel(space)
+    with ExitStack() as stack:
+        offset = integer(0)
+        source = place.amount(right.start)
+        for axis in product.packed_axes():
+            loop = stack.enter_context(f.loop(integer(0), place.size(axis)))
+            offset = f.add(f.mul(offset, place.size(axis)), loop.index)
+            source = f.add(source, f.mul(loop.index, place.amount(right.step(axis))))
+        offset = f.mul(offset, _one_packed(place, product, panel))
+        b = f.pointer(place.pointer(right.tensor), space.element, source)
+        to = f.pointer(place.pointer(product.packed), space.element, offset)
+        sbn = place.amount(right.step(product.columns[-1])) if product.columns else integer(0)
+        sbk = place.amount(right.step(product.k[-1]))
+        _declare_pack(f.module, name)
+        f.call(
+            f"pack_{name}",
+            "void",
+            *(b, sbk, sbn, to, place.extent(product.k), place.extent(product.columns), first, last),
+        )
+
+
+def _one_packed(place: Place, product: Product, panel: int) -> Value:
+    f = place.function
+    n = integer(1)
+    for axis in product.columns:
+        n = f.mul(place.size(axis), n)
+    whole = f.mul(f.div(f.add(n, integer(panel - 1)), integer(panel)), integer(panel))
+    for axis in product.k:
+        whole = f.mul(place.size(axis), whole)
+    return whole
+
+
+def inline_elements(space: Space, product: Product) -> int:
+    """Scratch that packing needs where it happens within a thread, in whole cache lines."""
+    return -(-product.one_packed(space) // 16) * 16 if product.packing == "inline" else 0
+
+
+def scratch_elements(space: Space, products: Sequence[Product]) -> int:
+    """Scratch of a thread that computes these products."""
+    if not products:
+        return 0
+    return max(inline_elements(space, p) for p in products) + gemm.scratch_elements(space.target, space.element)
+
+
+def _rows(
+    steps: _Steps, statement: Contraction, product: Product, result: Operand, divided: set[str]
+) -> tuple[list[str], list[str]]:
+    """The rows that are one axis, and the other ones: the longest run of neighbours that fit."""
+    groups: list[list[str]] = []
+    for axis in statement.rows:
+        if axis == product.along:
+            continue
+        fits = groups and _fits(steps, groups[-1][-1], axis, (statement.left, result))
+        if fits and axis not in divided:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    if not groups:
+        return [], [axis for axis in statement.rows if axis == product.along]
+    best = max(groups, key=lambda group: prod(steps.space.size(axis) for axis in group))
+    return best, [axis for axis in statement.rows if axis not in best]
+
+
+def _declare_gemm(module: ir.Module, name: str) -> None:
+    pointers = ["ptr", "i64", "i64", "ptr", "i64", "i64", "ptr", "i64", "i64", "i64", "i64", "i64", "ptr"]
+    module.declare(f"gemm_{name}", "void", pointers)
+
+
+def _declare_pack(module: ir.Module, name: str) -> None:
+    module.declare(f"pack_{name}", "void", ["ptr", "i64", "i64", "ptr", "i64", "i64", "i64", "i64"])

@@ -1,0 +1,307 @@
+"""Programs of the native backend: machine code for the sizes that come, kept, and run for many steps."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from chainrule.backends.facts import Place, Range, gathers
+from chainrule.backends.facts import Facts
+from chainrule.backends.native import jit, memory, program_text, routines, threads
+from chainrule.backends.native.memory import OUTPUT, Memory
+from chainrule.backends.native.program_text import CONTROL, HALT, STOP, Text
+from chainrule.backends.native.schedule import Schedule, schedule
+from chainrule.backends.native.space import Space
+from chainrule.backends.native.statements import statements
+from chainrule.backends.native.target import host
+from chainrule.backends.passes import prepared
+from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.system import System
+from chainrule.errors import ChainruleError
+
+Array = NDArray[Any]
+LINE = 64
+_ROUTINE = re.compile(r"^declare void @((?:gemm|pack|random_\w+)_f\d+|barrier)\(", re.MULTILINE)
+
+
+def compile(system: System, outputs: tuple[str, ...], dtype: DTypeLike) -> NativeProgram:
+    """See ``chainrule.backends.compile``."""
+    kind = np.dtype(dtype)
+    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
+        raise ChainruleError(f"dtype is float32 or float64, not {kind}")
+    for name in outputs:
+        if name not in system.tensor_axes:
+            near = difflib.get_close_matches(name, system.tensor_axes, 1)
+            raise ChainruleError(f"the system has no {name}" + (f"; did you mean {near[0]}?" if near else ""))
+    return NativeProgram(system, outputs, kind)
+
+
+@dataclass
+class Variant:
+    """Code and the plan of its memory, for some sizes."""
+
+    space: Space
+    schedule: Schedule
+    memory: Memory
+    text: Text
+    library: Any
+    address: int
+    words: Array  # the arguments, but for addresses and what changes from run to run
+    scratch_bytes: int
+    widest: int  # more threads than this have nothing to do
+    buffers: list[tuple[Array, Array]]
+
+
+class NativeProgram:
+    """A system compiled to machine code.
+
+    Code is made when a run first needs it, for the sizes of its inputs; most of it serves other numbers of rows, too.
+    """
+
+    def __init__(self, system: System, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> None:
+        self.system = system
+        self.outputs = outputs
+        self.dtype = dtype
+        self._prepared: dict[frozenset[str], System] = {}
+        self._variants: dict[Any, Variant] = {}
+        self._last: Variant | None = None
+        self._roles = {tensor.name: tensor.role for tensor in system.inputs}
+
+    @property
+    def source(self) -> str:
+        """The LLVM text of the last run, or, before any, for the sizes declared."""
+        return (self._last or self.variant({}, frozenset())).text.text
+
+    # compiling
+
+    def variant(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        stepped: frozenset[str],
+        given: frozenset[str] = frozenset(),
+        integers: Mapping[str, Range] | None = None,
+    ) -> Variant:
+        """The code for inputs of these shapes; see ``NumpyProgram.variant``."""
+        key = (stepped, given, tuple(sorted(shapes.items())), tuple(sorted((integers or {}).items())))
+        if key in self._variants:
+            return self._variants[key]
+        system = self._system(given)
+        sizes = self._sizes(shapes)
+        safe = _safe(system, sizes, integers)
+        exact = (stepped, given, tuple(sorted(shapes.items())), tuple(safe.values()))
+        if exact not in self._variants:
+            self._variants[exact] = self._compile(system, sizes, stepped, safe)
+        self._variants[key] = self._variants[exact]
+        return self._variants[key]
+
+    def _compile(
+        self, system: System, sizes: Mapping[str, int], stepped: frozenset[str], safe: Mapping[Place, bool]
+    ) -> Variant:
+        target = host()
+        element = "float" if self.dtype == np.float32 else "double"
+        space = Space(system, sizes, element, target, safe)
+        wanted = {*self.outputs, *system.updates.values()}
+        plan = schedule(space, statements(space, wanted), wanted)
+        places = memory.plan(space, plan, self.outputs, system.updates)
+        text = program_text.write(space, plan, places, stepped)
+        for name in _ROUTINE.findall(text.text):
+            routines.provide(name, target)
+        library = jit.library(text.text, target)
+        scratch = program_text.scratch_bytes(space, plan, places)
+        regions = {
+            f"{n}.{m}": region for n, level in enumerate(plan.levels) for m, region in enumerate(level)
+        }
+        words = np.zeros(len(text.slots), dtype=np.int64)
+        for at, (kind, name) in enumerate(text.slots):
+            match kind:
+                case "size":
+                    words[at] = space.size(name)
+                case "shards":
+                    words[at] = regions[name].shards
+                case "rows":
+                    words[at] = regions[name].rows
+                case "block":
+                    words[at] = regions[name].block
+                case "stride":
+                    base = name.removeprefix(OUTPUT)
+                    width = 8 if space.tensors[base].element == "i64" else self.dtype.itemsize
+                    words[at] = space.elements(base) * width
+                case "local":
+                    words[at] = places.local[name]
+                case "local bytes":
+                    words[at] = places.local_bytes
+                case "scratch bytes":
+                    words[at] = scratch
+                case "key":
+                    words[at] = zlib.crc32(name.encode())
+        widest = max((region.shards for region in regions.values()), default=1)
+        return Variant(
+            space, plan, places, text, library, library.address("run"), words, scratch, widest, []
+        )
+
+    def _system(self, given: frozenset[str]) -> System:
+        if given not in self._prepared:
+            system = prepared(self.system, self.outputs)
+            inputs = tuple(replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs)
+            self._prepared[given] = System(system.equations, inputs, system.sizes, system.sources)
+        return self._prepared[given]
+
+    def _sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, int]:
+        sizes = solve_sizes(self.system, shapes, partial=True)
+        for axis, representative in axis_classes(self.system).items():
+            if axis in sizes:
+                sizes.setdefault(representative, sizes[axis])
+        return sizes
+
+    # running
+
+    def run(
+        self,
+        values: Mapping[str, ArrayLike],
+        state: dict[str, Any],
+        steps: Mapping[str, ArrayLike] | None = None,
+        seed: int = 0,
+        first_step: int = 0,
+    ) -> dict[str, Array]:
+        """See ``Program.run``."""
+        system = self._system(frozenset())
+        known = system.input_by_name
+        fixed = {name: self._array(name, value) for name, value in values.items() if name in known}
+        moving = {name: self._array(name, value) for name, value in (steps or {}).items() if name in known}
+        count = _number_of_steps(steps)
+        for name, value in state.items():
+            if name in known:
+                fixed[name] = self._array(name, value)
+        shapes = {name: value.shape for name, value in fixed.items()}
+        shapes.update((name, value.shape[1:]) for name, value in moving.items())
+        starting = [t for t in system.inputs if t.role != "random" and t.name not in shapes]
+        for tensor in starting:
+            if tensor.role != "state" or tensor.value is None:
+                raise ChainruleError(f"no values given for {tensor}")
+        given = frozenset(t.name for t in system.named("random") if t.name in shapes)
+        integers = {
+            t.name: _range(moving.get(t.name, fixed.get(t.name))) for t in system.named("integer") if t.name in shapes
+        }
+        variant = self.variant(shapes, frozenset(moving), given, integers)
+        self._last = variant
+        space = variant.space
+        for tensor in starting:
+            shape = tuple(space.size(axis) for axis in tensor.axes)
+            fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
+        for name in system.updates:
+            fixed[name] = np.array(fixed[name], order="C")
+        results = {
+            name: np.empty(
+                (count, *(space.size(axis) for axis in space.tensors[name].axes)),
+                np.int64 if space.tensors[name].element == "i64" else self.dtype,
+            )
+            for name in self.outputs
+        }
+        self._execute(variant, {**fixed, **moving}, results, count, seed, first_step)
+        for name in system.updates:
+            state[name] = fixed[name]
+        return results if steps else {name: value[0] for name, value in results.items()}
+
+    def _execute(
+        self,
+        variant: Variant,
+        arrays: Mapping[str, Array],
+        results: Mapping[str, Array],
+        count: int,
+        seed: int,
+        first_step: int,
+    ) -> None:
+        number = min(threads.limit(), variant.widest)
+        arena, scratch = self._buffers(variant, number)
+        base, own = _address(arena), _address(scratch)
+        control = np.zeros(CONTROL, dtype=np.int64)
+        control[HALT] = count
+        words = variant.words.copy()
+        places = variant.memory.arena
+        for at, (kind, name) in enumerate(variant.text.slots):
+            match kind:
+                case "tensor":
+                    if name.startswith(OUTPUT):
+                        words[at] = _address(results[name.removeprefix(OUTPUT)])
+                    elif name in places:
+                        words[at] = base + places[name]
+                    else:
+                        words[at] = _address(arrays[name])
+                case "control":
+                    words[at] = _address(control)
+                case "steps":
+                    words[at] = count
+                case "first step":
+                    words[at] = first_step
+                case "seed":
+                    words[at] = seed & 0xFFFFFFFF
+                case "scratch":
+                    words[at] = own
+        stop = control[STOP : STOP + 1] if count > 1 else None
+        threads.launch(variant.address, _address(words), number, stop)
+        variant.buffers.append((arena, scratch))
+
+    def _buffers(self, variant: Variant, number: int) -> tuple[Array, Array]:
+        """Memory for one run: kept for the next, another where two run at once."""
+        size = variant.scratch_bytes * number
+        try:
+            arena, scratch = variant.buffers.pop()
+        except IndexError:
+            return _aligned(variant.memory.arena_bytes), _aligned(size)
+        return arena, scratch if scratch.size >= size else _aligned(size)
+
+    def _array(self, name: str, value: ArrayLike) -> Array:
+        if self._roles.get(name) == "integer":
+            array = np.asarray(value)
+            if array.dtype.kind not in "iub":
+                raise ChainruleError(f"{name} must be whole numbers, not {array.dtype}")
+            return np.ascontiguousarray(array, np.int64).reshape(array.shape)
+        array = np.asarray(value, self.dtype)
+        return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+def _aligned(size: int) -> Array:
+    memory_ = np.empty(size + LINE, dtype=np.uint8)
+    start = -_address(memory_) % LINE
+    return memory_[start : start + size]
+
+
+def _address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _safe(system: System, sizes: Mapping[str, int], integers: Mapping[str, Range] | None) -> dict[Place, bool]:
+    """Which reads at computed positions are inside, with the data as they are."""
+    places = gathers(system)
+    if not places:
+        return {}
+    classes = axis_classes(system)
+
+    def size(name: str) -> int:
+        return sizes[name] if name in sizes else sizes[classes[name]]
+
+    facts = Facts(system, size, lambda one, other: classes.get(one, one) == classes.get(other, other), integers or {})
+    return {(node, place): facts.inside(node, place) for node, place in places}
+
+
+def _range(array: Array | None) -> Range:
+    if array is None or array.size == 0:
+        return 0, 0
+    return int(array.min()), int(array.max())
+
+
+def _number_of_steps(steps: Mapping[str, ArrayLike] | None) -> int:
+    lengths = {name: len(np.asarray(value)) for name, value in (steps or {}).items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ChainruleError(f"the inputs of steps are for different numbers of steps: {listed}")
+    return next(iter(lengths.values()), 1)
+
+

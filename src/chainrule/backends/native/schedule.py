@@ -1,0 +1,423 @@
+"""*parallelise*: statements as operations, in regions, in levels.
+
+A **region** divides one axis among the threads: each computes its own positions, block by block, through all the
+operations of the region, so that what one operation leaves in the cache the next one reads.  An operation may join a
+region if it reads what the region computes only at its own positions (``a[b,j] = relu(z[b,j])``), or if it sums over
+the axis (``∂β[j] = sum[b](…)``): then each part, a *shard*, adds up its own share, and the shares are added in order
+afterwards.  The shards depend on sizes and on the machine, never on the number of threads, and so do the results.
+
+A **level** is the regions that can run at the same time; between levels all threads meet.  Operations too small to
+divide stand in the level's *serial* region, which one thread computes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from math import prod
+
+from chainrule.backends.native.ir import bytes_of
+from chainrule.backends.native.products import Product, product_for
+from chainrule.backends.native.space import Space
+from chainrule.backends.native.statements import (
+    Contraction,
+    Pointwise,
+    Random,
+    Recurrence,
+    Reduction,
+    Scatter,
+    Statement,
+)
+from chainrule.equations.node import Access, Apply, Reduce, access, plain_axis
+from chainrule.equations.walk import subexpressions
+
+# Work is counted in multiply-adds; about this many take as long as threads need to meet a few times.
+WORTH_THREADS = 2_000_000  # a step with less runs in one thread
+WORTH_DIVIDING = 100_000  # an operation with less stands in the serial region
+MOST_SHARED = 16_384  # elements that a shard may add up on its own
+FEWEST_POSITIONS = 32  # positions a shard must have to do so
+BLOCK_BYTES = 192 * 1024  # what a block of a region should touch: a share of the second cache
+SHARD = "shard"
+
+
+@dataclass
+class Operation:
+    """``statements``: one, or several pointwise ones in one nest.  ``part``: the axis of the region.  ``adds``: sums
+    over the part, onto the shard's share.  ``inner``: the operations that a recurrence repeats."""
+
+    statements: list[Statement]
+    part: str | None = None
+    adds: bool = False
+    inner: list[Operation] = field(default_factory=list)
+    product: Product | None = None
+    packs: Product | None = None
+    share: str | None = None  # what holds the shards' shares of a sum over the part
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        if self.share is not None:
+            return (self.share,)
+        if self.packs is not None:
+            return (self.packs.packed,)
+        if self.inner:
+            return tuple(name for operation in self.inner for name in operation.writes)
+        return tuple(statement.name for statement in self.statements)
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        if self.packs is not None:
+            return (self.packs.contraction.right.tensor,)
+        found = dict.fromkeys(name for statement in self.statements for name in statement.reads)
+        for operation in self.inner:
+            found.update(dict.fromkeys(operation.reads))
+        if self.product is not None and self.product.packing == "ahead":
+            found[self.product.packed] = None
+        return tuple(found)
+
+    def all_statements(self) -> Iterator[Statement]:
+        if self.inner:
+            for operation in self.inner:
+                yield from operation.all_statements()
+        else:
+            yield from self.statements
+
+
+@dataclass
+class Region:
+    """``axis``: the class of the axis that is divided, None in a serial region; ``positions`` along it."""
+
+    level: int
+    axis: str | None
+    positions: int
+    open_axis: str | None = None  # an axis whose size code must ask for, else None
+    operations: list[Operation] = field(default_factory=list)
+    shards: int = 1
+    rows: int = 0  # positions of a shard; the last one may have fewer
+    block: int = 0  # positions computed at a time
+    parts: dict[str, int] = field(default_factory=dict)  # tensor → which of its axes is divided
+    sums: set[str] = field(default_factory=set)  # tensors that the one shard of a region adds up
+
+    @property
+    def serial(self) -> bool:
+        return self.axis is None
+
+
+@dataclass
+class Schedule:
+    levels: list[list[Region]]
+    work: float
+
+    def operations(self) -> Iterator[tuple[Region, Operation]]:
+        for level in self.levels:
+            for region in level:
+                for operation in region.operations:
+                    yield region, operation
+
+
+def work_of(space: Space, statement: Statement) -> float:
+    """Multiply-adds, about: a scalar function counts as several."""
+    if isinstance(statement, Recurrence):
+        return sum(work_of(space, inner) for inner in statement.statements)
+    points = prod(space.size(axis) for axis in statement.loops)
+    if isinstance(statement, Scatter):
+        places = dict(statement.places)
+        points = prod(space.size(axis) for axis in statement.loops if axis not in places)
+    if isinstance(statement, Random):
+        return points * 8.0
+    if isinstance(statement, Contraction):
+        return float(points)
+    cost = 0.5
+    for node in subexpressions(statement.expression):
+        if isinstance(node, Apply):
+            cost += 0.5 if node.function in ("+", "*", "neg", "max", "min", "relu") else 4.0
+    return points * cost
+
+
+def schedule(space: Space, statements: list[Statement], lasting: Collection[str]) -> Schedule:
+    """``lasting``: tensors that are read after the step: outputs and next values."""
+    return _Scheduler(space, statements, set(lasting)).run()
+
+
+class _Scheduler:
+    def __init__(self, space: Space, statements: list[Statement], lasting: set[str]) -> None:
+        self.space = space
+        self.statements = statements
+        self.lasting = lasting
+        self.regions: list[Region] = []
+        self.ready: dict[str, int] = {}  # tensor → the first level at which everybody may read it
+        self.work = sum(work_of(space, statement) for statement in statements)
+        self.divides = self.work >= WORTH_THREADS
+
+    def run(self) -> Schedule:
+        for statement in self.statements:
+            for operation in self.operations(statement):
+                self.place(operation)
+        for region in self.regions:
+            region.operations = _fused(self.space, region.operations)
+            self.choose_block(region)
+        depth = max((region.level for region in self.regions), default=-1) + 1
+        levels: list[list[Region]] = [[] for _ in range(depth)]
+        for region in self.regions:
+            levels[region.level].append(region)
+        for level in levels:
+            level.sort(key=lambda region: not region.serial)
+        return Schedule([level for level in levels if level], self.work)
+
+    def operations(self, statement: Statement) -> Iterator[Operation]:
+        if isinstance(statement, Recurrence):
+            written = {inner.name for inner in statement.statements}
+            inner = []
+            for each in statement.statements:
+                for operation in self.simple(each, statement.axis, written):
+                    if operation.packs is not None:
+                        yield operation
+                    else:
+                        inner.append(operation)
+            yield Operation([statement], inner=_fused(self.space, inner, statement.axis))
+        else:
+            yield from self.simple(statement, None, set())
+
+    def simple(self, statement: Statement, along: str | None, varying: set[str]) -> Iterator[Operation]:
+        """The operation of a statement, behind the packing of a factor where that pays."""
+        product = None
+        if isinstance(statement, Contraction):
+            product = product_for(self.space, statement, along, statement.right.tensor in varying)
+            if product.packing == "ahead" and not self._is_packed(product):
+                yield Operation([statement], packs=product)
+        yield Operation([statement], product=product)
+
+    def _is_packed(self, product: Product) -> bool:
+        return product.packed in self.ready
+
+    # placing
+
+    def place(self, operation: Operation) -> None:
+        earliest = max((self.ready.get(name, 0) for name in operation.reads), default=0)
+        best: tuple[int, int, Region, str | None, bool] | None = None
+        for number, region in enumerate(self.regions):
+            if best is not None and region.level >= best[0]:
+                continue
+            fit = self.fits(operation, region)
+            if fit is not None:
+                best = (region.level, number, region, *fit)
+        if best is not None:
+            self.join(operation, best[2], best[3], best[4])
+            return
+        region, part = self.new_region(operation, earliest)
+        self.join(operation, region, part, False)
+
+    def fits(self, operation: Operation, region: Region) -> tuple[str | None, bool] | None:
+        """The part axis with which the operation can join the region, and whether it adds over it."""
+        made = {name for other in region.operations for name in other.writes}
+        for name in operation.reads:
+            if name not in made and self.ready.get(name, 0) > region.level:
+                return None
+        if region.serial:
+            return (None, False) if self.is_small(operation) else None
+        if any(name in region.sums for name in operation.reads):
+            return None
+        if operation.packs is not None:
+            return None
+        local = [name for name in operation.reads if name in made]
+        for part in self.candidates(operation, region):
+            if all(self.is_local(operation, name, region, part) for name in local):
+                statement = operation.statements[0]
+                if operation.inner:
+                    if all(part in inner.axes for inner in operation.all_statements()):
+                        return part, False
+                    continue
+                if part in statement.axes:
+                    if self.may_divide(operation, part):
+                        return part, False
+                elif self.may_add(operation, part, region):
+                    return part, True
+        return None
+
+    def is_small(self, operation: Operation) -> bool:
+        if not self.divides:
+            return True
+        return sum(work_of(self.space, s) for s in operation.all_statements()) < WORTH_DIVIDING
+
+    def candidates(self, operation: Operation, region: Region) -> list[str]:
+        statement = operation.statements[0]
+        axes = statement.axes if operation.inner else statement.loops
+        return [axis for axis in axes if self.space.axis_class(axis) == region.axis]
+
+    def is_local(self, operation: Operation, name: str, region: Region, part: str) -> bool:
+        """Whether the tensor is read only at the position of the part that is being computed."""
+        place = region.parts.get(name)
+        if place is None:
+            return False
+        for statement in operation.all_statements():
+            for node in subexpressions(statement.expression):
+                if isinstance(node, Access) and node.tensor == name and plain_axis(node.indices[place]) != part:
+                    return False
+                if isinstance(node, Reduce) and part in node.axes and node is not statement.expression:
+                    return False
+        return True
+
+    def may_divide(self, operation: Operation, part: str) -> bool:
+        product, statement = operation.product, operation.statements[0]
+        if product is None:
+            return not isinstance(statement, Random) or part == statement.axes[0]
+        return part not in product.columns or (part == product.columns[0] and product.packing != "inline")
+
+    def may_add(self, operation: Operation, part: str, region: Region) -> bool:
+        statement = operation.statements[0]
+        if not isinstance(statement, (Reduction, Contraction, Scatter)):
+            return False
+        assert isinstance(statement.expression, Reduce)
+        if statement.expression.operation != "sum" or part not in statement.expression.axes:
+            return False
+        if operation.product is not None and part not in (operation.product.k[0], *operation.product.sums):
+            return False
+        if self.space.elements(statement.name) > MOST_SHARED:
+            return False
+        small = self.space.elements(statement.name) <= 64
+        return small or region.positions // region.shards >= FEWEST_POSITIONS
+
+    def new_region(self, operation: Operation, level: int) -> tuple[Region, str | None]:
+        part = None if self.is_small(operation) else self.best_axis(operation)
+        if part is None:
+            for region in self.regions:
+                if region.serial and region.level == level:
+                    return region, None
+            region = Region(level, None, 1)
+        else:
+            positions = self.space.size(part)
+            opened = part if self.space.is_open(part) else None
+            region = Region(level, self.space.axis_class(part), positions, opened)
+            region.shards, region.rows = self.divide(positions, operation, part)
+        self.regions.append(region)
+        return region, part
+
+    def best_axis(self, operation: Operation) -> str | None:
+        """The axis to divide: the first long one of the result, else the longest."""
+        space = self.space
+        if operation.packs is not None:
+            return operation.packs.panels(space)
+        statement = operation.statements[0]
+        axes = [axis for axis in statement.axes if all(axis in s.axes for s in operation.all_statements())]
+        if isinstance(statement, Recurrence):
+            names = set(operation.writes)
+            axes = [axis for axis in axes if axis != statement.axis and _is_plain(operation, names, axis)]
+        axes = [axis for axis in axes if self.may_divide(operation, axis)]
+        long = [axis for axis in axes if space.size(axis) >= 16 * space.target.cores]
+        if long:
+            return long[0]
+        return max((axis for axis in axes if space.size(axis) > 1), key=space.size, default=None)
+
+    def divide(self, positions: int, operation: Operation, part: str) -> tuple[int, int]:
+        """Shards, and positions of each, for the least that any core must do; a few to a core where that is free."""
+        grain = 1
+        if operation.product is not None:
+            product = operation.product
+            grain = product.panel(self.space) if part in product.columns else product.tile_rows(self.space)
+        cores = self.space.target.cores
+        best: tuple[float, int, int] | None = None
+        for count in (4 * cores, 2 * cores, cores):
+            rows = math.ceil(positions / count)
+            rows = min(positions, max(grain, math.ceil(rows / grain) * grain if rows > 2 * grain else rows))
+            shards = math.ceil(positions / rows)
+            busiest = max(
+                sum(
+                    math.ceil(min(rows, positions - shard * rows) / grain)
+                    for shard in range(core * shards // cores, (core + 1) * shards // cores)
+                )
+                for core in range(cores)
+            )
+            if best is None or busiest < 0.985 * best[0]:
+                best = (busiest, shards, rows)
+        assert best is not None
+        return best[1], best[2]
+
+    def choose_block(self, region: Region) -> None:
+        if region.serial:
+            return
+        tensors = {name for operation in region.operations for name in (*operation.reads, *operation.writes)}
+        row = 0
+        for name in tensors:
+            if name in region.parts:
+                row += (
+                    self.space.elements(name) // max(region.positions, 1) * bytes_of(self.space.element)
+                )
+        grain = max((o.product.tile_rows(self.space) for o in region.operations if o.product is not None), default=1)
+        least = 10 * grain if grain > 1 else 1
+        most = max(least, BLOCK_BYTES // max(row, 1) // grain * grain)
+        pieces = math.ceil(region.rows / most)
+        region.block = min(region.rows, math.ceil(math.ceil(region.rows / pieces) / grain) * grain)
+
+    def join(self, operation: Operation, region: Region, part: str | None, adds: bool) -> None:
+        operation.part, operation.adds = part, adds
+        for inner in operation.inner:
+            inner.part = part
+        region.operations.append(operation)
+        space = self.space
+        if adds and region.shards > 1:
+            name = operation.statements[0].name
+            share = name + "#share"
+            shard = f"{SHARD}{region.shards}"
+            space.own[shard] = region.shards
+            axes = space.tensors[name].axes
+            space.define(share, (shard, *axes), space.tensors[name].element)
+            operation.share = share
+            body = Reduce("sum", (shard,), access(share, (shard, *axes)))
+            self.ready[share] = region.level + 1
+            self.place(Operation([Reduction(name, axes, body, operation.statements[0].origin)]))
+            return
+        if adds:
+            region.sums.add(operation.statements[0].name)
+        for name in operation.writes:
+            self.ready[name] = region.level + 1
+            if part is not None and operation.packs is None and not adds:
+                region.parts[name] = space.tensors[name].axes.index(part)
+
+
+def _is_plain(operation: Operation, names: set[str], part: str) -> bool:
+    for statement in operation.all_statements():
+        for node in subexpressions(statement.expression):
+            reads = isinstance(node, Access) and node.tensor in names
+            if reads and part not in [plain_axis(index) for index in node.indices]:
+                return False
+    return True
+
+
+def _fused(space: Space, operations: list[Operation], along: str | None = None) -> list[Operation]:
+    """*fuse*: pointwise statements with the same axes into one nest, where nothing between them is in the way."""
+    result: list[Operation] = []
+    for operation in operations:
+        nest = _nest_for(space, operation, result)
+        if nest is None:
+            result.append(operation)
+        else:
+            nest.statements = [*nest.statements, *operation.statements]
+    return result
+
+
+def _nest_for(space: Space, operation: Operation, before: list[Operation]) -> Operation | None:
+    if not isinstance(operation.statements[0], Pointwise):
+        return None
+    (statement,) = operation.statements
+    reads = set(operation.reads)
+    for other in reversed(before):
+        if (
+            isinstance(other.statements[0], Pointwise)
+            and other.statements[0].axes == statement.axes
+            and other.part == operation.part
+            and _reads_in_place(statement, other)
+        ):
+            return other
+        if reads & set(other.writes) or statement.name.removesuffix("'") in other.reads:
+            return None
+    return None
+
+
+def _reads_in_place(statement: Statement, nest: Operation) -> bool:
+    """Whether what the nest computes is read only where it is computed."""
+    made = set(nest.writes)
+    for node in subexpressions(statement.expression):
+        reads = isinstance(node, Access) and node.tensor in made
+        if reads and tuple(plain_axis(index) for index in node.indices) != statement.axes:
+            return False
+    return True
