@@ -119,26 +119,31 @@ def near_zero(x: Lanes, result: Lanes) -> Lanes:
 
 
 def expm1(x: Lanes) -> Lanes:
-    """2^k·(e^r - 1) + (2^k - 1), halved so that k may be bias + 1; 2 ULP."""
+    """2^k·(e^r - 1) + (2^k - 1), halved so that k may be bias + 1, the small term added last; 2 ULP."""
     low, high = (-25.0, 89.0) if x.format.element == "float" else (-50.0, 710.0)
     k, r = reduced(x.at_least(low).at_most(high))
     half = (k - 1.0).power_of_two()
-    return near_zero(x, half.times_plus(reduced_expm1(r), half - 0.5) * 2.0)
+    curved = r * r * r.polynomial(EXP[r.format.element])
+    return near_zero(x, half.times_plus(curved, half.times_plus(r, half - 0.5)) * 2.0)
 
 
 def split(x: Lanes) -> tuple[Lanes, Lanes]:
     """e and m of x = 2^e·m, sqrt(1/2) <= m < sqrt(2), for positive finite x."""
-    format = x.format
     # A subnormal number is made normal first.
-    raised = format.mantissa + 2
-    small = x < format.smallest_normal
-    x = small.choose(x * 2.0**raised, x)
+    raised = x.format.mantissa + 2.0
+    small = x < x.format.smallest_normal
+    e, m = split_normal(small.choose(x * 2.0**raised, x))
+    return e - small.choose(e.constant(raised), 0.0), m
+
+
+def split_normal(x: Lanes) -> tuple[Lanes, Lanes]:
+    """The same for numbers that are not subnormal."""
+    format = x.format
     biased = x.bits + (format.pattern(0, 0) - format.root_half)
     m = ((biased & ((1 << format.mantissa) - 1)) + format.root_half).real
     # The exponent with its bias stands in the last places of 2^mantissa + e + bias.
-    base = 2.0**format.mantissa + format.bias
     e = ((biased >> format.mantissa) | format.pattern(0, format.mantissa)).real
-    return e - small.choose(e.constant(base + raised), base), m
+    return e - (2.0**format.mantissa + format.bias), m
 
 
 def log1p_tail(f: Lanes) -> Lanes:
@@ -173,7 +178,7 @@ def log(x: Lanes) -> Lanes:
 def log1p(x: Lanes) -> Lanes:
     """log(u) with u = 1 + x rounded, and what the rounding lost put back into f; 1 ULP."""
     u = x + 1.0
-    e, m = split(u)
+    e, m = split_normal(u)
     lost = x - (u - 1.0)
     f = (x < 2.0 ** (x.format.mantissa + 2)).choose(lost.times_plus((-e).power_of_two(), m - 1.0), m - 1.0)
     return log_limits(x, near_zero(x, log_sum(e, f)), -1.0)
@@ -260,7 +265,6 @@ def _power_double(x: Lanes, y: Lanes) -> Lanes:
     product = product.at_least(-750.0).at_most(750.0)
     k = product.rounded(1 / math.log(2))
     exact = k.times_plus(-high, product)
-    r = k.times_plus(-low, exact)
-    r_low = (exact - r) - k * low + product_low.at_least(-0.5).at_most(0.5)
+    r, r_low = two_sum(exact, k.times_plus(-low, product_low.at_least(-0.5).at_most(0.5)))
     tail = (r * r).times_plus(r.polynomial(EXP["double"]), r_low.times_plus(r, r_low))
     return scaled((r + tail) + 1.0, k)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from chainrule.backends.native.functions.lanes import FORMATS, Lanes
-from chainrule.backends.native.ir import Function, Value, number
+from chainrule.backends.native.ir import Function, Value
 
 # Arguments up to this are moderate: the quarter turns, 20 bits, times a part of π/2, 33 bits, are exact.
 MODERATE = 2.0**20
@@ -57,17 +57,20 @@ TWO_OVER_PI = (
     "6bfb5fb11f8d5d08 56033046fc7b6bab f0cfbc209af4361d a9e391615ee61b08"
 )
 
+# π/4, of which the unit is 2^-64
+QUARTER_PI = 0xC90FDAA22168C235
+
 
 def sin(x: Lanes) -> Lanes:
     """The sine of |x|, with the sign of x; 2 ULP."""
     quarters, rest = reduce(abs(x))
-    return turned(quarters, rest).with_sign(x.sign_bit)
+    return turned(quarters, sine(rest), cosine(rest)).with_sign(x.sign_bit)
 
 
 def cos(x: Lanes) -> Lanes:
     """The sine of a quarter turn more; 2 ULP."""
     quarters, rest = reduce(abs(x))
-    return turned(quarters + 1, rest)
+    return turned(quarters + 1, sine(rest), cosine(rest))
 
 
 def sine(r: Lanes) -> Lanes:
@@ -82,11 +85,11 @@ def cosine(r: Lanes) -> Lanes:
     return (square * square).times_plus(square.polynomial(COSINE[r.format.element]), square.times_plus(-0.5, 1.0))
 
 
-def turned(quarters: Lanes, rest: Lanes) -> Lanes:
-    """sin(quarters·π/2 + rest)."""
+def turned(quarters: Lanes, sine: Lanes, cosine: Lanes) -> Lanes:
+    """sin(quarters·π/2 + r) from the sine and cosine of r."""
     odd = (quarters & 1).compare("ne", 0)
-    below = (quarters & 2) << (30 if rest.value.element == "float" else 62)
-    return odd.choose(cosine(rest), sine(rest)).with_sign(below)
+    below = (quarters & 2) << (30 if sine.value.element == "float" else 62)
+    return odd.choose(cosine, sine).with_sign(below)
 
 
 def reduce(x: Lanes) -> tuple[Lanes, Lanes]:
@@ -178,9 +181,11 @@ def _payne_hanek(caller: Function) -> str:
     zeros = f.value("i128", f"call i128 @llvm.ctlz.i128({magnitude}, i1 false)")
     module.declare("llvm.ctlz.i128", "i128", ["i128", "i1"])
     top = f.cast("trunc", f.binary("lshr", f.binary("shl", magnitude, zeros), i128(64)), "i64")
-    exponent = f.binary("sub", i64(double.bias - 64), f.cast("trunc", zeros, "i64"))
+    # times π/4 as an integer over 2^64, so that there is one rounding
+    product = f.binary("lshr", f.binary("mul", wide(top), i128(QUARTER_PI)), i128(64))
+    exponent = f.binary("sub", i64(double.bias - 61), f.cast("trunc", zeros, "i64"))
     scale = f.cast("bitcast", f.binary("shl", exponent, i64(double.mantissa)), "double")
-    radians = f.mul(f.mul(f.cast("uitofp", top, "double"), scale), number("double", 2 * math.pi))
+    radians = f.mul(f.cast("uitofp", f.cast("trunc", product, "i64"), "double"), scale)
     result = f.select(negative, f.neg(radians), radians)
     pair = f.value("{ i64, double }", f"insertvalue {{ i64, double }} poison, {quarters}, 0")
     f.ret(f.value("{ i64, double }", f"insertvalue {pair}, {result}, 1"))
