@@ -53,8 +53,10 @@ def round_keys(f: Function, key: tuple[Value, Value], lanes: int) -> list[tuple[
 
 
 def _generator(module: Module, name: str, element: str, lanes: int) -> str:
-    """Whole groups of ``lanes`` blocks, four elements each, are written to their place; one of which only a part is
-    asked for is written elsewhere, and the part copied."""
+    """Whole groups of blocks, four elements each, are written to their place; one of which only a part is asked for is
+    written elsewhere, and the part copied."""
+    if element == "double":
+        lanes *= 2  # as many blocks as for float: two registers of words, whose products do not wait for each other
     f = Function(module, f"{name}_{'f32' if element == 'float' else 'f64'}", ARGUMENTS, linkage="dso_local")
     out, first, count, seed, key, step = f.arguments
     stop = f.add(first, count)
@@ -108,5 +110,6 @@ def _in_turn(f: Function, words: list[Value]) -> Value:
         for n, word in enumerate(words):
             result = f.insert(result, word, n)
         return result
-    pairs = [f.shuffle(a, b, [n // 2 + n % 2 * lanes for n in range(2 * lanes)]) for a, b in (words[:2], words[2:])]
-    return f.shuffle(*pairs, [n // 4 * 2 + n % 2 + n // 2 % 2 * 2 * lanes for n in range(4 * lanes)])
+    a, b, c, d = words
+    left, right = (f.shuffle(x, y, [n // 2 + n % 2 * lanes for n in range(2 * lanes)]) for x, y in ((a, b), (c, d)))
+    return f.shuffle(left, right, [n // 4 * 2 + n % 2 + n // 2 % 2 * 2 * lanes for n in range(4 * lanes)])
