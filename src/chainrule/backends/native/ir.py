@@ -153,6 +153,12 @@ class Function:
         self.segment = Segment("entry")
         self.segment.lines.append("entry:")
 
+    def parameter(self, kind: str, name: str) -> Value:
+        """One more argument."""
+        self.arguments.append(Value(kind, f"%{name}"))
+        self._declared.append(f"{kind} {'noundef ' if kind != 'ptr' else ''}%{name}")
+        return self.arguments[-1]
+
     def text(self, name: str) -> str:
         head = f"define {self.linkage} {self.result} @{name}({', '.join(self._declared)}) nounwind {{"
         return "\n".join([head, *self.segment.lines, "}"])
@@ -385,6 +391,18 @@ class Function:
         name = f"llvm.masked.store.{mangled(a.type)}.p0"
         self.module.declare(name, "void", [a.type, "ptr", "i32 immarg", mask.type])
         self.line(f"call void @{name}({a}, {address}, {align}, {mask})")
+
+    def masked_gather(self, kind: str, addresses: Value, mask: Value, otherwise: Value) -> Value:
+        align = Value("i32", str(bytes_of(element_of(kind))))
+        name = f"llvm.masked.gather.{mangled(kind)}.{mangled(addresses.type)}"
+        self.module.declare(name, kind, [addresses.type, "i32 immarg", mask.type, kind])
+        return self.value(kind, f"call {kind} @{name}({addresses}, {align}, {mask}, {otherwise})")
+
+    def masked_scatter(self, a: Value, addresses: Value, mask: Value) -> None:
+        align = Value("i32", str(bytes_of(a.element)))
+        name = f"llvm.masked.scatter.{mangled(a.type)}.{mangled(addresses.type)}"
+        self.module.declare(name, "void", [a.type, addresses.type, "i32 immarg", mask.type])
+        self.line(f"call void @{name}({a}, {addresses}, {align}, {mask})")
 
     def stack(self, kind: str, count: int, align: int = 64) -> Value:
         """Memory of this call; ask for it at the beginning of the function, outside every loop."""

@@ -417,7 +417,7 @@ def _vector_axis(
         return None
     expressions, results = list(expressions), list(results)
     reads = {node for e in expressions for node in subexpressions(e) if isinstance(node, Access)}
-    best: tuple[float, str | None] = (1.0 + len(reads), None)
+    best: tuple[float, str | None] = (0.7 * space.lanes * (1.0 + 0.25 * len(reads)), None)
     for name in reversed(dict.fromkeys(axes)):
         size = space.size(name)
         if size < 2:

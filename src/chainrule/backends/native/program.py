@@ -115,9 +115,7 @@ class NativeProgram:
             routines.provide(name, target)
         library = jit.library(text.text, target)
         scratch = program_text.scratch_bytes(space, plan, places)
-        regions = {
-            f"{n}.{m}": region for n, level in enumerate(plan.levels) for m, region in enumerate(level)
-        }
+        regions = {f"{n}.{m}": region for n, level in enumerate(plan.levels) for m, region in enumerate(level)}
         words = np.zeros(len(text.slots), dtype=np.int64)
         for at, (kind, name) in enumerate(text.slots):
             match kind:
@@ -142,9 +140,7 @@ class NativeProgram:
                 case "key":
                     words[at] = zlib.crc32(name.encode())
         widest = max((region.shards for region in regions.values()), default=1)
-        return Variant(
-            space, plan, places, text, library, library.address("run"), words, scratch, widest, []
-        )
+        return Variant(space, plan, places, text, library, library.address("run"), words, scratch, widest, [])
 
     def _system(self, given: frozenset[str]) -> System:
         if given not in self._prepared:
@@ -303,5 +299,3 @@ def _number_of_steps(steps: Mapping[str, ArrayLike] | None) -> int:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ChainruleError(f"the inputs of steps are for different numbers of steps: {listed}")
     return next(iter(lengths.values()), 1)
-
-

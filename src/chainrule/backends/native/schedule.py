@@ -34,7 +34,7 @@ from chainrule.equations.walk import subexpressions
 
 # Work is counted in multiply-adds; about this many take as long as threads need to meet a few times.
 WORTH_THREADS = 2_000_000  # a step with less runs in one thread
-WORTH_DIVIDING = 100_000  # an operation with less stands in the serial region
+WORTH_DIVIDING = 50_000  # an operation with less stands in the serial region
 MOST_SHARED = 16_384  # elements that a shard may add up on its own
 FEWEST_POSITIONS = 32  # positions a shard must have to do so
 BLOCK_BYTES = 192 * 1024  # what a block of a region should touch: a share of the second cache
@@ -127,7 +127,7 @@ def work_of(space: Space, statement: Statement) -> float:
         return points * 8.0
     if isinstance(statement, Contraction):
         return float(points)
-    cost = 0.5
+    cost = 1.0
     for node in subexpressions(statement.expression):
         if isinstance(node, Apply):
             cost += 0.5 if node.function in ("+", "*", "neg", "max", "min", "relu") else 4.0
@@ -339,9 +339,7 @@ class _Scheduler:
         row = 0
         for name in tensors:
             if name in region.parts:
-                row += (
-                    self.space.elements(name) // max(region.positions, 1) * bytes_of(self.space.element)
-                )
+                row += self.space.elements(name) // max(region.positions, 1) * bytes_of(self.space.element)
         grain = max((o.product.tile_rows(self.space) for o in region.operations if o.product is not None), default=1)
         least = 10 * grain if grain > 1 else 1
         most = max(least, BLOCK_BYTES // max(row, 1) // grain * grain)

@@ -16,6 +16,7 @@ from chainrule.equations.kinds import kinds
 from chainrule.equations.node import Access, base_axis, plain_axis
 from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.equations.system import System
+from chainrule.errors import ChainruleError
 
 MERGED = "·"  # neighbouring axes that are computed as one: ``i·j``
 
@@ -75,7 +76,7 @@ class Space:
         for other in (name, base_axis(name), self.axis_class(name)):
             if other in self.sizes:
                 return self.sizes[other]
-        raise KeyError(name)
+        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
 
     def is_open(self, name: str) -> bool:
         """Whether code must ask for the size."""
