@@ -108,10 +108,10 @@ class Expressions:
         match node:
             case Number(str(name)):
                 return self.kernel.size(name)
-            case Number(float(value)):
-                return number(self.element, value)
+            case Number(int(whole)):
+                return integer(whole)
             case Number(value):
-                return integer(value)
+                return number(self.element, float(value))
             case Index():
                 return self._index(node)
             case Access():

@@ -72,20 +72,11 @@ def reduction(module: ir.Module, space: Space, statement: Statement, parts: Part
     inner = [name for name in node.axes if name != along]
     integral = space.tensors[statement.name].element == "i64"
 
-    if along in node.axes:
+    def body() -> None:
+        result = _reduce(nest, node, inner, along if along in node.axes else None, statement, integral, adds)
+        nest.expressions.write(statement.name, statement.axes, result)
 
-        def whole() -> None:
-            result = _reduce(nest, node, inner, along, statement, integral, adds)
-            nest.expressions.write(statement.name, statement.axes, result)
-
-        nest.run(outer, None, whole)
-    else:
-
-        def lanes() -> None:
-            result = _reduce(nest, node, inner, None, statement, integral, adds)
-            nest.expressions.write(statement.name, statement.axes, result)
-
-        nest.run(outer, along, lanes)
+    nest.run(outer, None if along in node.axes else along, body)
     kernel.function.ret()
     return kernel
 
@@ -120,9 +111,8 @@ def scatter(module: ir.Module, space: Space, statement: Scatter, parts: Parts, a
         term = write.real(statement.term)
         offset = integer(0)
         for place, name in enumerate(statement.axes):
-            position = write.whole(places[name]) if name in places else write.index[name]
-            position = f.select(inside, position, integer(0)) if name in places else position
-            offset = f.add(offset, f.mul(position, kernel.stride(statement.name, place)))
+            at = write.index[name] if name in write.index else f.select(inside, write.whole(places[name]), integer(0))
+            offset = f.add(offset, f.mul(at, kernel.stride(statement.name, place)))
         base = kernel.argument("tensor", statement.name)
         with f.when(inside):
             address = f.pointer(base, space.element, offset)

@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from chainrule.backends.facts import Place, Range, gathers
-from chainrule.backends.facts import Facts
+from chainrule.backends.facts import Facts, Place, Range, gathers
 from chainrule.backends.native import jit, memory, program_text, routines, threads
 from chainrule.backends.native.memory import OUTPUT, Memory
 from chainrule.backends.native.program_text import CONTROL, HALT, STOP, Text

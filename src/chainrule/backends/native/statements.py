@@ -234,9 +234,7 @@ def _contraction(
     if node.body.function != "*" or len(node.body.arguments) != 2:
         return None
     factors = node.body.arguments
-    if not all(isinstance(factor, Access) and factor.indices for factor in factors):
-        return None
-    one, other = (operand(space, factor) for factor in factors)
+    one, other = (operand(space, f) if isinstance(f, Access) and f.indices else None for f in factors)
     if one is None or other is None or prod(space.size(a) for a in (*axes, *node.axes)) < SMALL:
         return None
     guarded = {atom for factor in (one, other) for index, _ in factor.guards for _, atom in index.terms}
