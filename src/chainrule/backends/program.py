@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +31,13 @@ class Program(Protocol):
         was given.
 
         Raises ChainruleError where an input is missing or sizes conflict.
+        """
+        ...
+
+    def bind(self, state: Mapping[str, ArrayLike]) -> Callable[[Mapping[str, ArrayLike]], dict[str, Array]]:
+        """A function of the data alone: one step with these parameters, which stay as they are.
+
+        Quicker than ``run`` for many small calls: the parameters are taken over once.
         """
         ...
 

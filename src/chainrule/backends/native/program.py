@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import difflib
+import math
 import re
 import zlib
 from collections.abc import Mapping
@@ -21,6 +23,7 @@ from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import statements
 from chainrule.backends.native.target import host
 from chainrule.backends.passes import prepared
+from chainrule.backends.threads import requested
 from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
@@ -213,7 +216,7 @@ class NativeProgram:
         seed: int,
         first_step: int,
     ) -> None:
-        number = min(threads.limit(), variant.widest)
+        number = 1 if variant.widest == 1 else min(threads.limit(requested()), variant.widest)
         arena, scratch = self._buffers(variant, number)
         base, own = _address(arena), _address(scratch)
         control = np.zeros(CONTROL, dtype=np.int64)
@@ -243,6 +246,10 @@ class NativeProgram:
         threads.launch(variant.address, _address(words), number, stop)
         variant.buffers.append((arena, scratch))
 
+    def bind(self, state: Mapping[str, ArrayLike]) -> Bound:
+        """See ``Program.bind``."""
+        return Bound(self, state)
+
     def _buffers(self, variant: Variant, number: int) -> tuple[Array, Array]:
         """Memory for one run: kept for the next, another where two run at once."""
         size = variant.scratch_bytes * number
@@ -260,6 +267,132 @@ class NativeProgram:
             return np.ascontiguousarray(array, np.int64).reshape(array.shape)
         array = np.asarray(value, self.dtype)
         return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+class Bound:
+    """A program and the parameters it is run with, again and again, on other data: ``bound(values)``.
+
+    What does not change between calls with data of the same shapes is done in the first of them.
+    """
+
+    def __init__(self, program: NativeProgram, state: Mapping[str, ArrayLike]) -> None:
+        system = program.system
+        self.program = program
+        self.state = {name: np.array(value, program.dtype, order="C") for name, value in state.items()}
+        self._names = {tensor.name for tensor in system.inputs} - self.state.keys()
+        self._plain = not system.updates and not system.named("integer") and not system.named("random")
+        self._latest: list[_Call] = []
+
+    def __call__(self, values: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        """The outputs for these data; the parameters stay as they are.  Raises ChainruleError as ``run`` does."""
+        try:
+            call = self._latest.pop()  # no other thread has it now
+        except IndexError:
+            return self._first(values)
+        results = call(values)
+        if results is None:
+            return self._first(values)
+        self._latest.append(call)
+        return results
+
+    def _first(self, values: Mapping[str, ArrayLike]) -> dict[str, Array]:
+        """A call with data of new shapes, or while another one is under way."""
+        found = self.program.run(values, dict(self.state))
+        if self._plain and values.keys() == self._names and all(type(v) is np.ndarray for v in values.values()):
+            self._latest[:] = [_Call(self.program, self.state, {n: np.asarray(v) for n, v in values.items()})]
+        return found
+
+
+SMALL_ARRAY = 16_384  # elements up to which copying is quicker than asking NumPy for an address
+
+
+class _Call:
+    """The arguments of calls with data of certain shapes and types; one thread uses it at a time.
+
+    Small arrays are copied to and from memory of its own, whose address is in the arguments already.
+    """
+
+    def __init__(self, program: NativeProgram, state: Mapping[str, Array], arrays: Mapping[str, Array]) -> None:
+        shapes = {name: array.shape for name, array in (*state.items(), *arrays.items())}
+        known = program.system.input_by_name
+        self.variant = variant = program.variant({n: shape for n, shape in shapes.items() if n in known}, frozenset())
+        self.dtype = program.dtype
+        self.state = state
+        self.control = np.zeros(CONTROL, dtype=np.int64)
+        self.control[HALT] = 1
+        self.words = variant.words.copy()
+        self.arena, self.scratch = _aligned(variant.memory.arena_bytes), _aligned(variant.scratch_bytes)
+        space, places = variant.space, variant.memory.arena
+        fixed = {"control": _address(self.control), "steps": 1, "first step": 0, "seed": 0}
+        slots: dict[str, int] = {}
+        for at, (kind, name) in enumerate(variant.text.slots):
+            if kind in fixed:
+                self.words[at] = fixed[kind]
+            elif kind == "scratch":
+                self.words[at] = _address(self.scratch)
+                self.scratch_slot = at
+            elif kind == "tensor" and name in places:
+                self.words[at] = _address(self.arena) + places[name]
+            elif kind == "tensor":
+                slots[name] = at
+                if name in state:
+                    self.words[at] = _address(state[name])
+        # name, shape, type, own memory or None, word of the address
+        self.inputs: list[tuple[str, tuple[int, ...], Any, Array | None, int]] = []
+        for name, array in arrays.items():
+            own = np.empty(array.shape, program.dtype) if array.size <= SMALL_ARRAY else None
+            at = slots.get(name, 0)
+            if own is not None and name in slots:
+                self.words[at] = _address(own)
+            self.inputs.append((name, array.shape, array.dtype, own, at))
+        self.outputs: list[tuple[str, tuple[int, ...], Any, Array | None, int]] = []
+        for name in program.outputs:
+            shape = tuple(space.size(axis) for axis in space.tensors[name].axes)
+            made = np.dtype(np.int64) if space.tensors[name].element == "i64" else program.dtype
+            own = np.empty(shape, made) if math.prod(shape) <= SMALL_ARRAY else None
+            at = slots[OUTPUT + name]
+            if own is not None:
+                self.words[at] = _address(own)
+            self.outputs.append((name, shape, made, own, at))
+        self.invoke = ctypes.CFUNCTYPE(None)(variant.address)
+        self.address = _address(self.words)
+        self.alone = (ctypes.c_void_p(self.address), ctypes.c_int64(0), ctypes.c_int64(1))
+
+    def __call__(self, values: Mapping[str, Any]) -> dict[str, Array] | None:
+        """The outputs, or None where the data are not of these shapes and types."""
+        if len(values) != len(self.inputs):
+            return None
+        kept = []
+        for name, shape, kind, own, at in self.inputs:
+            value = values.get(name)
+            if type(value) is not np.ndarray or value.shape != shape or value.dtype != kind:
+                return None
+            if own is not None:
+                own[...] = value
+            else:
+                array = np.ascontiguousarray(value, self.dtype)
+                self.words[at] = _address(array)
+                kept.append(array)
+        results: dict[str, Array] = {}
+        for name, shape, kind, own, at in self.outputs:
+            if own is None:
+                results[name] = array = np.empty(shape, kind)
+                self.words[at] = _address(array)
+        if self.variant.widest == 1:
+            self.invoke(*self.alone)
+        else:
+            self._divided()
+        for name, _, _, own, _ in self.outputs:
+            if own is not None:
+                results[name] = own.copy()
+        return results
+
+    def _divided(self) -> None:
+        number = min(threads.limit(requested()), self.variant.widest)
+        if self.scratch.size < number * self.variant.scratch_bytes:
+            self.scratch = _aligned(number * self.variant.scratch_bytes)
+            self.words[self.scratch_slot] = _address(self.scratch)
+        threads.launch(self.variant.address, self.address, number, None)
 
 
 def _aligned(size: int) -> Array:

@@ -160,6 +160,11 @@ class NumpyProgram:
             state[name] = fixed[name]
         return results
 
+    def bind(self, state: Mapping[str, ArrayLike]) -> Callable[[Mapping[str, ArrayLike]], dict[str, Array]]:
+        """See ``Program.bind``."""
+        kept = {name: np.array(value, self.dtype) for name, value in state.items()}
+        return lambda values: self.run(values, dict(kept))
+
     def _loop(
         self,
         variant: Variant,
