@@ -54,6 +54,24 @@ def name_repeated(system: System, classes: Mapping[str, str]) -> System:
         system = larger
 
 
+def with_literals(system: System, kept: Iterable[str]) -> System:
+    """Numbers in place of the scalars that are defined as one (``β1 = 0.9``), unless they are to be kept."""
+    literals = {
+        equation.name: equation.expression
+        for equation in system.equations
+        if not equation.axes and isinstance(equation.expression, Number) and isinstance(equation.expression.value, float)
+    }
+    literals = {name: value for name, value in literals.items() if name not in {*kept, *system.updates.values()}}
+
+    def replaced(node: Any) -> Any:
+        if isinstance(node, Access) and node.tensor in literals:
+            return literals[node.tensor]
+        return rebuild(node, replaced)
+
+    others = (equation for equation in system.equations if equation.name not in literals)
+    return _with(system, (Equation(e.name, e.axes, replaced(e.expression)) for e in others))
+
+
 PASSES: tuple[Pass, ...] = (distinct_axes, name_repeated)
 
 _COSTLY = ("exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "erf")

@@ -6,6 +6,7 @@ import ctypes
 import difflib
 import math
 import re
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from chainrule.backends.native.schedule import Schedule, schedule
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import statements
 from chainrule.backends.native.target import host
-from chainrule.backends.passes import prepared
+from chainrule.backends.passes import prepared, with_literals
 from chainrule.backends.threads import requested
 from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.equations.system import System
@@ -58,6 +59,7 @@ class Variant:
     words: Array  # the arguments, but for addresses and what changes from run to run
     scratch_bytes: int
     widest: int  # more threads than this have nothing to do
+    seconds: float  # that making it took
     buffers: list[tuple[Array, Array]]
 
 
@@ -80,6 +82,12 @@ class NativeProgram:
     def source(self) -> str:
         """The LLVM text of the last run, or, before any, for the sizes declared."""
         return (self._last or self.variant({}, frozenset())).text.text
+
+    def explain(self) -> str:
+        """What each pass of the compiler did for the last run, or, before any, for the sizes declared."""
+        from chainrule.backends.native.explain import explain
+
+        return explain(self._last or self.variant({}, frozenset()))
 
     # compiling
 
@@ -106,6 +114,7 @@ class NativeProgram:
     def _compile(
         self, system: System, sizes: Mapping[str, int], stepped: frozenset[str], safe: Mapping[Place, bool]
     ) -> Variant:
+        start = time.perf_counter()
         target = host()
         element = "float" if self.dtype == np.float32 else "double"
         space = Space(system, sizes, element, target, safe)
@@ -142,11 +151,23 @@ class NativeProgram:
                 case "key":
                     words[at] = zlib.crc32(name.encode())
         widest = max((region.shards for region in regions.values()), default=1)
-        return Variant(space, plan, places, text, library, library.address("run"), words, scratch, widest, [])
+        return Variant(
+            space,
+            plan,
+            places,
+            text,
+            library,
+            library.address("run"),
+            words,
+            scratch,
+            widest,
+            time.perf_counter() - start,
+            [],
+        )
 
     def _system(self, given: frozenset[str]) -> System:
         if given not in self._prepared:
-            system = prepared(self.system, self.outputs)
+            system = with_literals(prepared(self.system, self.outputs), self.outputs)
             inputs = tuple(replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs)
             self._prepared[given] = System(system.equations, inputs, system.sizes, system.sources)
         return self._prepared[given]

@@ -34,7 +34,7 @@ from chainrule.equations.walk import subexpressions
 
 # Work is counted in multiply-adds; about this many take as long as threads need to meet a few times.
 WORTH_THREADS = 2_000_000  # a step with less runs in one thread
-WORTH_DIVIDING = 50_000  # an operation with less stands in the serial region
+WORTH_DIVIDING = 80_000  # an operation with less stands in the serial region
 MOST_SHARED = 16_384  # elements that a shard may add up on its own
 FEWEST_POSITIONS = 32  # positions a shard must have to do so
 BLOCK_BYTES = 192 * 1024  # what a block of a region should touch: a share of the second cache
