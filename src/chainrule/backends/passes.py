@@ -56,12 +56,12 @@ def name_repeated(system: System, classes: Mapping[str, str]) -> System:
 
 def with_literals(system: System, kept: Iterable[str]) -> System:
     """Numbers in place of the scalars that are defined as one (``β1 = 0.9``), unless they are to be kept."""
+    kept = {*kept, *system.updates.values()}
     literals = {
-        equation.name: equation.expression
-        for equation in system.equations
-        if not equation.axes and isinstance(equation.expression, Number) and isinstance(equation.expression.value, float)
+        name: equation.expression
+        for name, equation in system.by_name.items()
+        if name not in kept and isinstance(getattr(equation.expression, "value", None), float) and not equation.axes
     }
-    literals = {name: value for name, value in literals.items() if name not in {*kept, *system.updates.values()}}
 
     def replaced(node: Any) -> Any:
         if isinstance(node, Access) and node.tensor in literals:

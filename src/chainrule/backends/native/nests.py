@@ -454,7 +454,7 @@ def _merge(
     while joined:
         joined = False
         for first, second in pairwise(axes):
-            if second in parts or not _may_join(replace_space(space, tensors, own), statements, first, second):
+            if second.split(MERGED)[0] in parts or not _may_join(replace_space(space, tensors, own), statements, first, second):
                 continue
             name = first + MERGED + second
             own[name] = _size(space, own, first) * _size(space, own, second)

@@ -223,8 +223,9 @@ class _Scheduler:
         for part in self.candidates(operation, region):
             if all(self.is_local(operation, name, region, part) for name in local):
                 statement = operation.statements[0]
-                if operation.inner:
-                    if all(part in inner.axes for inner in operation.all_statements()):
+                if isinstance(statement, Recurrence):
+                    plain = part != statement.axis and _is_plain(operation, set(operation.writes), part)
+                    if plain and all(part in inner.axes for inner in operation.all_statements()):
                         return part, False
                     continue
                 if part in statement.axes:

@@ -84,10 +84,16 @@ class Space:
 
     def inside(self, read: Access, place: int) -> bool:
         """Whether an index of a read is never outside; the compiler's own tensors are read at their own axes."""
-        plain = plain_axis(read.indices[place])
+        plain, axes = plain_axis(read.indices[place]), self.tensors[read.tensor].axes
         if read.tensor not in self.system.tensor_axes or (plain is not None and MERGED in plain):
             return True
-        return self.facts.inside(read, place)
+        if len(axes) == len(self.system.tensor_axes[read.tensor]):
+            return self.facts.inside(read, place)
+        # a view with merged axes: its places are others than those of the system's tensor
+        if plain is not None and self.same(plain, axes[place]):
+            return True
+        found = self.facts.range(read.indices[place])
+        return found is not None and found[0] >= 0 and found[1] < self.size(axes[place])
 
     def elements(self, name: str) -> int:
         """The number of elements of a tensor."""

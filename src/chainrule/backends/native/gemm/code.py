@@ -53,6 +53,15 @@ def broadcast(f: Function, kind: str, address: Value) -> Value:
     return f.splat(f.load(element_of(kind), address), lanes_of(kind))
 
 
+def opaque(f: Function, value: Value) -> Value:
+    """The same value, of which the code generator does not know how it came about."""
+    return f.value(value.type, f'call {value.type} asm "", "=r,0"({value})')
+
+
+def unchanged(f: Function, value: Value) -> Value:
+    return value
+
+
 class Part:
     """The first ``count`` of the lanes of a vector in memory; lanes beyond are never read.
 

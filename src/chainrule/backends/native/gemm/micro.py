@@ -8,7 +8,7 @@ rows, columns and packed tiles.
 from __future__ import annotations
 
 from chainrule.backends.native.gemm.blocking import Blocking
-from chainrule.backends.native.gemm.code import Part, broadcast, condition, repeat
+from chainrule.backends.native.gemm.code import Part, broadcast, condition, opaque, repeat, unchanged
 from chainrule.backends.native.ir import Function, Module, Value, integer, number, vector
 
 # Row r of A starts at r // mr · ``step`` + r % mr · ``sam``; ``last`` is the number of columns (of a part of a panel),
@@ -45,8 +45,10 @@ def micro(module: Module, b: Blocking, rows: int, vectors: int, partial: bool = 
     tile = f.stack(b.element, rows * width) if partial else C
     mask = Part(f, kind, f.sub(last, integer((vectors - 1) * b.lanes)), b.masks) if partial else None
     add = condition(f, accumulate)
-    # Three rows share a pointer: the others are at one and two strides from it.
-    strides = [integer(0), sam, f.mul(sam, integer(2))]
+    # Three rows share a pointer: the others are at one and two strides from it.  Left alone, the code generator finds
+    # that one running pointer will do for all rows, moved on from row to row: with one vector a row that is slower.
+    hidden = opaque if vectors * panels == 1 else unchanged
+    strides = [integer(0), sam, hidden(f, f.mul(sam, integer(2)))]
     groups = [row for row in range(rows) if row % b.mr % 3 == 0]
     offsets = [
         f.add(f.mul(step, integer(row // b.mr)), f.mul(sam, integer(row % b.mr))) if row else integer(0)
@@ -57,7 +59,7 @@ def micro(module: Module, b: Blocking, rows: int, vectors: int, partial: bool = 
     ahead = f.mul(step, integer(max(1, rows // b.mr)))
     with repeat(f, tiles, [A, C]) as down:
         a_tile, c_tile = down.carried
-        pointers = [f.pointer(a_tile, b.element, offset) for offset in offsets]
+        pointers = [hidden(f, f.pointer(a_tile, b.element, offset)) for offset in offsets]
         zeros = [number(kind, 0)] * (rows * vectors * panels)
         with repeat(f, K, [*pointers, *starts, *zeros]) as along:
             a = along.carried[: len(groups)]
