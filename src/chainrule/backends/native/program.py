@@ -31,6 +31,7 @@ from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
 LINE = 64
+MOST_VARIANTS = 256  # sizes for which a program keeps its code
 _ROUTINE = re.compile(r"^declare void @((?:gemm|pack|random_\w+)_f\d+|barrier)\(", re.MULTILINE)
 
 
@@ -75,6 +76,7 @@ class NativeProgram:
         self.dtype = dtype
         self._prepared: dict[frozenset[str], System] = {}
         self._variants: dict[Any, Variant] = {}
+        self._sizes_of: dict[Any, Mapping[str, int]] = {}
         self._last: Variant | None = None
         self._roles = {tensor.name: tensor.role for tensor in system.inputs}
 
@@ -99,16 +101,17 @@ class NativeProgram:
         integers: Mapping[str, Range] | None = None,
     ) -> Variant:
         """The code for inputs of these shapes; see ``NumpyProgram.variant``."""
-        key = (stepped, given, tuple(sorted(shapes.items())), tuple(sorted((integers or {}).items())))
-        if key in self._variants:
-            return self._variants[key]
-        system = self._system(given)
-        sizes = self._sizes(shapes)
+        system, shown = self._system(given), tuple(sorted(shapes.items()))
+        if shown not in self._sizes_of:
+            self._sizes_of[shown] = self._sizes(shapes)
+        sizes = self._sizes_of[shown]
         safe = _safe(system, sizes, integers)
-        exact = (stepped, given, tuple(sorted(shapes.items())), tuple(safe.values()))
-        if exact not in self._variants:
-            self._variants[exact] = self._compile(system, sizes, stepped, safe)
-        self._variants[key] = self._variants[exact]
+        key = (stepped, given, shown, tuple(safe.values()))
+        if key not in self._variants:
+            if len(self._variants) >= MOST_VARIANTS:
+                self._variants.clear()
+                self._sizes_of = {shown: sizes}
+            self._variants[key] = self._compile(system, sizes, stepped, safe)
         return self._variants[key]
 
     def _compile(

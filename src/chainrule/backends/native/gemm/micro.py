@@ -127,8 +127,8 @@ def store(f: Function, b: Blocking, sums: list[Value], C: Value, ldc: Value, row
 
 
 def copy_tile(module: Module, b: Blocking) -> str:
-    """``copy_tile(tile, width, C, ldc, rows, columns, accumulate)``: a tile of whole vectors into the columns that C has
-    of it, in pieces of a power of two (masked stores are slow on some processors, and some have none)."""
+    """``copy_tile(tile, width, C, ldc, rows, columns, accumulate)``: a tile of whole vectors into the columns that C
+    has of it, in pieces of a power of two (masked stores are slow on some processors, and some have none)."""
     name = f"copy_tile_{suffix(b.element)}"
     if name in module.functions:
         return name

@@ -153,8 +153,9 @@ def pack_tiles(module: Module, b: Blocking) -> str:
     with repeat(f, K, [A, P]) as ks:
         source, to = ks.carried
         with f.loop(integer(0), whole, b.mr, carried=[to]) as tiles:
+            here = f.pointer(source, b.element, tiles.index)
             for v in range(across):
-                value = f.load(kind, f.pointer(f.pointer(source, b.element, tiles.index), b.element, integer(v * b.lanes)))
+                value = f.load(kind, f.pointer(here, b.element, integer(v * b.lanes)))
                 f.store(value, f.pointer(tiles.carried[0], b.element, integer(v * b.lanes)))
             tiles.next = [f.pointer(tiles.carried[0], b.element, step)]
         with f.loop(whole, M, b.mr, carried=tiles.results) as tiles:
