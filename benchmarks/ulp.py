@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import argparse
 import ctypes
-import os
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,9 @@ Array = NDArray[Any]
 
 TYPES: dict[str, Any] = {"float": np.float32, "double": np.float64}
 WIDER: dict[str, Any] = {"float": np.float64, "double": np.longdouble}
-CHUNK = 2**17
+CHUNK = 2**13
 STRIDE = 4099
+SHARES = 2
 
 
 def erf(x: Array) -> Array:
@@ -115,11 +116,10 @@ def ulps(got: Array, exact: Array, measure: Array | None = None) -> Array:
     return np.asarray(error)
 
 
-def all_floats(quick: bool) -> Iterator[tuple[Array]]:
-    stride = STRIDE if quick else 1
-    for start in range(0, 2**32, CHUNK * stride):
-        patterns = np.arange(start, min(start + CHUNK * stride, 2**32), stride, dtype=np.int64)
-        yield (np.resize(patterns, CHUNK).astype(np.uint32).view(np.float32),)
+def floats(index: int, stride: int) -> Array:
+    """A part of all floats, or of every so many of them."""
+    patterns = np.arange(index * CHUNK * stride, (index + 1) * CHUNK * stride, stride, dtype=np.int64)
+    return patterns.astype(np.uint32).view(np.float32)
 
 
 def doubles(random: np.random.Generator, count: int) -> Array:
@@ -135,61 +135,53 @@ def doubles(random: np.random.Generator, count: int) -> Array:
     )
 
 
-def random_doubles(quick: bool) -> Iterator[tuple[Array]]:
-    random = np.random.default_rng(0)
-    for _ in range(2 if quick else 100):
-        yield (doubles(random, CHUNK),)
-
-
-def random_pairs(element: str, quick: bool) -> Iterator[tuple[Array, Array]]:
-    """Half of them such that x^y is neither too great nor too small; also some x + y tiny or equal."""
-    random = np.random.default_rng(0)
-    pairs = 2 if quick else (800 if element == "float" else 100)
+def pairs(random: np.random.Generator, element: str) -> tuple[Array, Array]:
+    """Half of them such that x^y is neither too great nor too small; some are equal."""
+    x, y = doubles(random, CHUNK), random.permutation(doubles(random, CHUNK))
+    limit = 104 if element == "float" else 745
+    x[::2] = np.exp(random.uniform(-0.85, 0.85, CHUNK // 2) * limit)
+    y[::2] = random.uniform(-limit, limit, CHUNK // 2) / np.log(x[::2])
+    y[::16] = x[::16]
     with np.errstate(all="ignore"):
-        for _ in range(pairs):
-            x, y = doubles(random, CHUNK), random.permutation(doubles(random, CHUNK))
-            limit = 104 if element == "float" else 745
-            x[::2] = np.exp(random.uniform(-0.85, 0.85, CHUNK // 2) * limit)
-            y[::2] = random.uniform(-limit, limit, CHUNK // 2) / np.log(x[::2])
-            y[::16] = x[::16]
-            yield x.astype(TYPES[element]), y.astype(TYPES[element])
+        return x.astype(TYPES[element]), y.astype(TYPES[element])
 
 
-def arguments(name: str, element: str, quick: bool) -> Iterator[tuple[Array, ...]]:
-    if FUNCTIONS[name].arity == 2:
-        return random_pairs(element, quick)
-    return all_floats(quick) if element == "float" else random_doubles(quick)
+def parts(name: str, element: str, quick: bool) -> int:
+    """Into how many parts the arguments are divided."""
+    if FUNCTIONS[name].arity == 1 and element == "float":
+        return 2**32 // CHUNK // (STRIDE if quick else 1) + 1
+    return 16 if quick else (10**8 if element == "float" else 10**7) // CHUNK
 
 
-def measured(name: str, element: str, given: tuple[Array, ...], run: Callable[..., Array]) -> Array:
-    """The errors for these arguments; those of logaddexp in units of the greater of |max(x, y)| and ln 2."""
+def part(name: str, element: str, quick: bool, index: int) -> tuple[Array, ...]:
+    """The arguments of one part."""
+    if FUNCTIONS[name].arity == 1 and element == "float":
+        return (floats(index, STRIDE if quick else 1),)
+    random = np.random.default_rng(index)
+    return pairs(random, element) if FUNCTIONS[name].arity == 2 else (doubles(random, CHUNK),)
+
+
+def reference(name: str, element: str, given: tuple[Array, ...]) -> tuple[Array, Array | None]:
+    """The value in the wider type, and in whose units in the last place its error is counted: for logaddexp in those of
+    the greater of |max(x, y)| and ln 2."""
     with np.errstate(all="ignore"):
         wide = [each.astype(WIDER[element]) for each in given]
         measure = np.maximum(np.abs(np.maximum(*wide)), np.log(2)) if name == "logaddexp" else None
-        return ulps(run(*given), REFERENCES[name](*wide), measure)
+        return np.asarray(REFERENCES[name](*wide)), measure
 
 
-def largest(name: str, element: str, quick: bool) -> tuple[float, tuple[float, ...]]:
-    """The largest error and where it is."""
-    lanes = host().lanes(element)
-    forms = [compiled(name, element, lanes, fma) for fma in (True, False)]
-
-    def of_chunk(given: tuple[Array, ...]) -> tuple[float, tuple[float, ...]]:
-        found = []
-        for run in forms:
-            errors = measured(name, element, given, run)
-            place = int(errors.argmax())
-            found.append((float(errors[place]), tuple(float(each[place]) for each in given)))
-        return max(found)
-
+def largest(name: str, element: str, quick: bool, share: int) -> tuple[float, tuple[float, ...]]:
+    """The largest error in one share of the parts, and where it is."""
+    forms = [compiled(name, element, host().lanes(element), fma) for fma in (True, False)]
     worst: tuple[float, tuple[float, ...]] = (-1.0, ())
-    with ThreadPoolExecutor(workers := min(2, os.cpu_count() or 1)) as pool:
-        chunks, waiting = arguments(name, element, quick), []
-        for given in chunks:
-            waiting.append(pool.submit(of_chunk, given))
-            if len(waiting) > 2 * workers:
-                worst = max(worst, waiting.pop(0).result())
-        return max([worst, *(each.result() for each in waiting)])
+    for index in range(share, parts(name, element, quick), SHARES):
+        given = part(name, element, quick, index)
+        exact, measure = reference(name, element, given)
+        for run in forms:
+            errors = ulps(run(*given), exact, measure)
+            place = int(errors.argmax())
+            worst = max(worst, (float(errors[place]), tuple(float(each[place]) for each in given)))
+    return worst
 
 
 def nanoseconds(name: str, element: str) -> float:
@@ -216,13 +208,14 @@ def main() -> None:
     given = options.parse_args()
     print(f"target {host().name}; errors in ULP, stated and largest found; cost in ns an element")
     print(f"{'':10}{'float':>7}{'found':>8}{'ns':>7}{'double':>9}{'found':>8}{'ns':>7}  worst at")
-    for name in given.functions:
-        row, places = f"{name:10}", []
-        for element, width in (("float", 7), ("double", 9)):
-            error, place = largest(name, element, given.quick)
-            places.append(", ".join(f"{x:.9g}" for x in place))
-            row += f"{ERRORS[name][element]:{width}g}{error:8.3f}{nanoseconds(name, element):7.2f}"
-        print(f"{row}  {'; '.join(places)}", flush=True)
+    with ProcessPoolExecutor(SHARES) as pool:
+        for name in given.functions:
+            row, places = f"{name:10}", []
+            for element, width in (("float", 7), ("double", 9)):
+                error, place = max(pool.map(partial(largest, name, element, given.quick), range(SHARES)))
+                places.append(", ".join(f"{x:.9g}" for x in place))
+                row += f"{ERRORS[name][element]:{width}g}{error:8.3f}{nanoseconds(name, element):7.2f}"
+            print(f"{row}  {'; '.join(places)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def scaled(x: Lanes, k: Lanes) -> Lanes:
 
 
 def exp(x: Lanes) -> Lanes:
-    """Cody and Waite; 1 ULP."""
+    """Cody and Waite; 1 ULP for float, 1.05 for double."""
     low, high = (-104.0, 89.0) if x.format.element == "float" else (-746.0, 710.0)
     k, r = reduced(x.at_least(low).at_most(high))
     return scaled(reduced_expm1(r) + 1.0, k)
@@ -170,13 +170,13 @@ def log_limits(x: Lanes, result: Lanes, pole: float) -> Lanes:
 
 
 def log(x: Lanes) -> Lanes:
-    """1 ULP."""
+    """e·ln 2 + log(1 + f); 1 ULP."""
     e, m = split(x)
     return log_limits(x, log_sum(e, m - 1.0), 0.0)
 
 
 def log1p(x: Lanes) -> Lanes:
-    """log(u) with u = 1 + x rounded, and what the rounding lost put back into f; 1 ULP."""
+    """log(u) with u = 1 + x rounded, and what the rounding lost put back into f; 1.5 ULP."""
     u = x + 1.0
     e, m = split_normal(u)
     lost = x - (u - 1.0)
@@ -206,7 +206,7 @@ def logaddexp(x: Lanes, y: Lanes) -> Lanes:
 
 def power(x: Lanes, y: Lanes) -> Lanes:
     """e^(y·log |x|) with the logarithm to more than the bits of the format, then the cases of C99 (Annex F.9.4.4);
-    1 ULP for float, 2 ULP for double."""
+    0.51 ULP for float, 1 ULP for double."""
     magnitude = abs(x)
     bounded = y.at_least(-(2.0**65)).at_most(2.0**65)
     r = (_power_float if x.format.element == "float" else _power_double)(magnitude, bounded)
