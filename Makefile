@@ -35,8 +35,8 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(READY)
-	$(BIN)/python -m benchmarks.nielsen
+bench: $(PEERS_READY)
+	$(PEERS_BIN)/python -m benchmarks.speed
 
 peers: $(PEERS_READY)
 	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS_BIN)/python -m pytest -n $(JOBS) -m peers
