@@ -23,6 +23,7 @@ from chainrule.equations.walk import subexpressions, substitute
 
 SHRINK = False
 AXES = ("b", "i", "j", "t")
+LONG = (5, 8, 13, 16, 33)
 PARTIAL_ORDERS = ("<", "<=", ">", ">=")
 
 # Functions on arguments for which they are defined, as templates over x and y; the second list has kinks or steps.
@@ -95,22 +96,30 @@ class Example:
         return f"\n{self.system}\n{values}\n"
 
 
-def examples(smooth: bool = False) -> st.SearchStrategy[Example]:
-    """Systems and values; ``smooth`` leaves out functions with kinks, max and min.
+def examples(smooth: bool = False, long: bool = False) -> st.SearchStrategy[Example]:
+    """Systems and values; ``smooth`` leaves out functions with kinks, max and min; ``long``: two axes are longer than
+    a vector register.
 
     Each comes from a seed of its own, so that some hundreds are as many different ones.  To have a failing one
     made smaller, set SHRINK to True for the while: hypothesis then makes every choice itself.
     """
-    return st.randoms(use_true_random=not SHRINK).map(lambda random: _Writer(random, smooth).example())
+    return st.randoms(use_true_random=not SHRINK).map(lambda random: _Writer(random, smooth, long).example())
+
+
+def example(seed: int, long: bool = False) -> Example:
+    """The system and the values that belong to a number."""
+    return _Writer(Random(seed), False, long).example()
 
 
 class _Writer:
-    def __init__(self, random: Random, smooth: bool) -> None:
+    def __init__(self, random: Random, smooth: bool, long: bool) -> None:
         self.random = random
         self.functions = SMOOTH if smooth else SMOOTH + KINKED
         self.reductions = ("sum", "sum", "logsumexp") if smooth else ("sum", "sum", "logsumexp", "max", "min")
         self.smooth = smooth
         self.sizes = {name: random.randint(1, 4) for name in AXES}
+        if long:  # but not t: a recurrence may double an error at each step
+            self.sizes |= {name: random.choice(LONG) for name in random.sample(("b", "i", "j"), 2)}
         self.real: dict[str, tuple[str, ...]] = {}
         self.integer: dict[str, tuple[str, ...]] = {}
         self.equations: list[Equation] = []

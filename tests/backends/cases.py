@@ -2,6 +2,49 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from chainrule.equations.system import System
+
+TOLERANCE = {"float64": 1e-11, "float32": 2e-5}
+
+
+def example(system: System, shapes: dict[str, tuple[int, ...]], seed: int = 0) -> dict[str, Any]:
+    """Values for what a system reads."""
+    random = np.random.default_rng(seed)
+    values: dict[str, Any] = {}
+    for tensor in system.inputs:
+        if tensor.name in shapes:
+            shape = shapes[tensor.name]
+            if tensor.role == "integer":
+                values[tensor.name] = random.integers(0, 4, shape)
+            else:
+                values[tensor.name] = random.normal(size=shape)
+    if "y" in values and system.input_by_name["y"].role == "data":
+        values["y"] = np.abs(values["y"]) + 0.1
+    return values
+
+
+def split(system: System, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of data, and those of parameters and states."""
+    state = {t.name for t in system.inputs if t.role in ("parameter", "state")}
+    return {n: v for n, v in values.items() if n not in state}, {n: v for n, v in values.items() if n in state}
+
+
+def agree(found: Any, expected: Any, dtype: str, tolerance: float | None = None) -> None:
+    """Equal to the evaluator's, within rounding."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.shape == expected.shape
+    if expected.dtype.kind == "i" and found.dtype.kind == "i":
+        assert (found == expected).all()
+        return
+    scale = max(1.0, float(np.abs(expected[np.isfinite(expected)]).max(initial=0)))
+    tolerance = tolerance or TOLERANCE[dtype]
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale)
+
+
 DENSE = """
 data x[b,i], y[b,k]
 parameter W1[i,j], β1[j], W2[j,k], β2[k]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.backends.test_numpy import agree
+from tests.backends.cases import agree
 
-from chainrule.backends import compile
+from chainrule.backends import BACKENDS, compile
 from chainrule.calculus.reverse import derive
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.parse import parse
@@ -149,16 +149,22 @@ def _sizes(system: System) -> dict[str, int]:
     return solve_sizes(system, {}, partial=True)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("rule", ["sgd", "adam"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_training(name: str, rule: str, dtype: str) -> None:
+def test_training(name: str, rule: str, dtype: str, backend: str) -> None:
     if rule == "adam" and name not in ("dense", "dropout"):
         pytest.skip("the rule is the same for every network")
-    system = training_step(NETWORKS[name], SGD if rule == "sgd" else ADAM)
-    values, state, steps = example(system, 3, 4)
+    check_training(name, SGD if rule == "sgd" else ADAM, dtype, backend)
+
+
+def check_training(name: str, rule: str, dtype: str, backend: str, batch: int = 4) -> None:
+    """Three steps, and another batch size."""
+    system = training_step(NETWORKS[name], rule)
+    values, state, steps = example(system, 3, batch)
     first = {key: value.copy() for key, value in state.items()}
-    program = compile(system, ("C", *derived(system)), dtype)
+    program = compile(system, ("C", *derived(system)), dtype, backend)
     expected_state = dict(state)
     found = program.run(values, state, steps, seed=5, first_step=7)
     for n in range(3):
@@ -175,7 +181,7 @@ def test_training(name: str, rule: str, dtype: str) -> None:
     for key in first:
         assert state[key] is not first[key]
     # another batch size, without new code where nothing depends on it
-    smaller = {key: value[:, :3] if value.ndim > 1 else value for key, value in steps.items()}
+    smaller = {key: value[:, : batch - 1] if value.ndim > 1 else value for key, value in steps.items()}
     again = program.run(values, dict(first), smaller)
     expected = evaluate(system, {**values, **first, **{key: value[0] for key, value in smaller.items()}})
     agree(again["C"][0], expected["C"], dtype)
@@ -185,11 +191,12 @@ def derived(system: System) -> tuple[str, ...]:
     return tuple(equation.name for equation in system.equations if equation.name.startswith("∂"))
 
 
-def test_open_batch() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_open_batch(backend: str) -> None:
     """The same code serves another batch size."""
     system = training_step(NETWORKS["dense"], SGD)
     values, state, steps = example(system, 2, 4)
-    program = compile(system, ("C",))
+    program = compile(system, ("C",), backend=backend)
     program.run(values, dict(state), steps)
     before = program.source
     program.run(values, dict(state), {"rows": steps["rows"][:, :2], "η": steps["η"]})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
-from chainrule.backends.numpy import compile
+from chainrule.backends import BACKENDS, compile
 from chainrule.calculus.differences import check_gradients
 from chainrule.calculus.reverse import derive
 from chainrule.calculus.second import hessian_vector_product
@@ -120,27 +121,29 @@ def test_every_rewrite_keeps_the_value(example: Example) -> None:
         np.testing.assert_allclose(before, after, rtol=1e-9, atol=1e-9 * scale + 1e-12, err_msg=step.rule)
 
 
-def agree_with_numpy(system: System, example: Example) -> None:
-    """Every tensor of the system, computed by the NumPy backend and by the evaluator."""
+def agree(system: System, example: Example, backend: str) -> None:
+    """Every tensor of the system, computed by a backend and by the evaluator."""
     names = tuple(equation.name for equation in system.equations)
     expected = evaluate(system, example.values)
     parameters = {tensor.name: example.values[tensor.name] for tensor in system.parameters}
     data = {name: value for name, value in example.values.items() if name not in parameters}
-    found = compile(system, outputs=names, dtype=np.float64).run(data, parameters)
+    found = compile(system, names, "float64", backend).run(data, parameters)
     for name in names:
         scale = np.abs(expected[name]).max(initial=0.0)
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-9, atol=1e-10 * scale + 1e-12, err_msg=name)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=150)
-@given(examples())
-def test_numpy_backend(example: Example) -> None:
-    agree_with_numpy(example.system, example)
+@given(example=examples())
+def test_backends(backend: str, example: Example) -> None:
+    agree(example.system, example, backend)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @settings(max_examples=80)
-@given(examples())
-def test_numpy_backend_on_derived_systems(example: Example) -> None:
+@given(example=examples(long=True))
+def test_backends_on_derived_systems(backend: str, example: Example) -> None:
     names = differentiable(example.system)
     if names:
-        agree_with_numpy(derive(example.system, "C", names).system, example)
+        agree(derive(example.system, "C", names).system, example, backend)
