@@ -42,7 +42,7 @@ def default_backend() -> str:
     if wanted:
         if wanted not in BACKENDS:
             raise ChainruleError(f"{VARIABLE} is {wanted}; it may be {' or '.join(BACKENDS)}")
-        return wanted
+        return check_backend(wanted)
     return _fastest()
 
 
@@ -50,6 +50,12 @@ def check_backend(backend: str) -> str:
     """The name, if there is such a backend and it can be used here; else ChainruleError."""
     if backend not in BACKENDS:
         raise ChainruleError(f"unknown backend {backend}; one of {', '.join(BACKENDS)}")
+    if backend == "native":
+        from chainrule.backends.native.jit import native_available
+
+        reason = native_available()
+        if reason is not None:
+            raise ChainruleError(f"backend native cannot be used here: {reason}")
     return backend
 
 

@@ -6,8 +6,6 @@ import os
 from dataclasses import dataclass
 from functools import cache
 
-from llvmlite import binding
-
 from chainrule.errors import ChainruleError
 
 VARIABLE = "CHAINRULE_TARGET"
@@ -47,6 +45,8 @@ NAMES = (*_X86, "neon")
 @cache
 def host() -> Target:
     """This machine, or what ``CHAINRULE_TARGET`` restricts it to: avx512, avx2, portable."""
+    from llvmlite import binding
+
     triple = binding.get_process_triple()
     found = dict(binding.get_host_cpu_features())
     wanted = os.environ.get(VARIABLE)
