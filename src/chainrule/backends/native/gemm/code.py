@@ -15,6 +15,11 @@ def repeat(f: Function, count: Value, carried: Sequence[Value]) -> Iterator[Loop
     As with ``Function.loop``, ``loop.next`` are the values that the next turn starts with, ``loop.results`` the last.
     The index of the loop counts down to 1.
     """
+    if count.text == "1":
+        loop = Loop(count, list(carried))
+        yield loop
+        loop.results = list(loop.next)
+        return
     before, head, end = f.segment.label, f.fresh("turn"), f.fresh("end")
     f.line(f"br label %{head}")
     f.label(head)

@@ -57,7 +57,8 @@ def micro(module: Module, b: Blocking, rows: int, vectors: int, partial: bool = 
     starts = [B] + [f.pointer(B, b.element, f.mul(last, integer(panel))) for panel in range(1, panels)]
     below = f.mul(ldc, integer(rows))
     ahead = f.mul(step, integer(max(1, rows // b.mr)))
-    with repeat(f, tiles, [A, C]) as down:
+    # Only tiles of full height come in columns.
+    with repeat(f, tiles if rows >= b.mr else integer(1), [A, C]) as down:
         a_tile, c_tile = down.carried
         pointers = [hidden(f, f.pointer(a_tile, b.element, offset)) for offset in offsets]
         zeros = [number(kind, 0)] * (rows * vectors * panels)

@@ -7,6 +7,9 @@ from chainrule.backends.native.gemm.code import Part, minimum, repeat
 from chainrule.backends.native.gemm.micro import suffix
 from chainrule.backends.native.ir import Function, Module, Value, integer, number, vector
 
+# Panels that are packed together: long pieces of each row of B are read in one go.
+TOGETHER = 4
+
 
 def pack(module: Module, b: Blocking) -> str:
     """``pack_T(B, sbk, sbn, P, K, N, first, last)``: panels ``first`` … ``last - 1`` of B[k·sbk + n·sbn], padded with
@@ -21,16 +24,22 @@ def pack(module: Module, b: Blocking) -> str:
     columnwise = f.binary("and", f.compare("ne", sbn, one), f.compare("eq", sbk, one))
     strided = f.binary("and", f.compare("ne", sbn, one), f.compare("ne", sbk, one))
     size = f.mul(K, integer(b.nr))
-    with f.loop(first, last) as panels:
-        column = f.mul(panels.index, integer(b.nr))
-        width = minimum(f, integer(b.nr), f.sub(N, column))
-        source = f.pointer(B, b.element, f.mul(column, sbn))
-        to = f.pointer(P, b.element, f.mul(panels.index, size))
-        whole = f.compare("eq", width, integer(b.nr))
-        with f.when(f.binary("and", rowwise, whole)):
-            _rows(f, b, source, sbk, to, K, None)
-        with f.when(f.binary("and", rowwise, f.compare("ne", width, integer(b.nr)))):
-            _rows(f, b, source, sbk, to, K, width)
+    whole = minimum(f, last, f.div(N, integer(b.nr)))
+    together = f.add(first, f.binary("and", f.sub(whole, first), integer(-TOGETHER)))
+    together = f.select(f.binary("and", rowwise, f.compare("sgt", whole, first)), together, first)
+
+    def place(panel: Value) -> tuple[Value, Value]:
+        column = f.mul(panel, integer(b.nr))
+        return f.pointer(B, b.element, f.mul(column, sbn)), f.pointer(P, b.element, f.mul(panel, size))
+
+    with f.loop(first, together, TOGETHER) as groups:
+        source, to = place(groups.index)
+        _rows(f, b, source, sbk, [f.pointer(to, b.element, f.mul(size, integer(n))) for n in range(TOGETHER)], K)
+    with f.loop(together, last) as panels:
+        source, to = place(panels.index)
+        width = minimum(f, integer(b.nr), f.sub(N, f.mul(panels.index, integer(b.nr))))
+        with f.when(rowwise):
+            _rows(f, b, source, sbk, [to], K, width)
         with f.when(columnwise):
             _columns(f, b, source, sbn, to, K, width)
         with f.when(strided):
@@ -39,19 +48,23 @@ def pack(module: Module, b: Blocking) -> str:
     return module.add(f)
 
 
-def _rows(f: Function, b: Blocking, source: Value, sbk: Value, to: Value, K: Value, width: Value | None) -> None:
-    """A panel from rows of memory; with a ``width``, what is beyond it is zero."""
+def _rows(
+    f: Function, b: Blocking, source: Value, sbk: Value, panels: list[Value], K: Value, width: Value | None = None
+) -> None:
+    """Panels from rows of memory; with a ``width``, what is beyond it is zero."""
     kind = vector(b.element, b.lanes)
     parts = []
     if width is not None:
         parts = [Part(f, kind, f.sub(width, integer(v * b.lanes)), b.masks) for v in range(b.vectors)]
     with f.loop(integer(0), K) as ks:
         row = f.pointer(source, b.element, f.mul(ks.index, sbk))
-        out = f.pointer(to, b.element, f.mul(ks.index, integer(b.nr)))
-        for v in range(b.vectors):
-            address = f.pointer(row, b.element, integer(v * b.lanes))
-            value = f.load(kind, address) if width is None else parts[v].load(f, address, zero=True)
-            f.store(value, f.pointer(out, b.element, integer(v * b.lanes)))
+        place = f.mul(ks.index, integer(b.nr))
+        for n, panel in enumerate(panels):
+            out = f.pointer(panel, b.element, place)
+            for v in range(b.vectors):
+                address = f.pointer(row, b.element, integer(n * b.nr + v * b.lanes))
+                value = parts[v].load(f, address, zero=True) if parts else f.load(kind, address)
+                f.store(value, f.pointer(out, b.element, integer(v * b.lanes)))
 
 
 def _columns(f: Function, b: Blocking, source: Value, sbn: Value, to: Value, K: Value, width: Value) -> None:
@@ -62,12 +75,13 @@ def _columns(f: Function, b: Blocking, source: Value, sbn: Value, to: Value, K: 
     whole = f.div(K, integer(square))
     whole = f.mul(whole, integer(square))
     final = f.sub(width, integer(1))
-    for v in range(b.vectors):
+    with f.loop(integer(0), integer(b.nr), b.lanes) as vs:
         columns = []
         for lane in range(b.lanes):
-            place = minimum(f, integer(v * b.lanes + lane), final)
+            place = minimum(f, f.add(vs.index, integer(lane)), final)
             columns.append(f.pointer(source, b.element, f.mul(place, sbn)))
-        inside = Part(f, kind, f.sub(width, integer(v * b.lanes)), masks=True)
+        inside = Part(f, kind, f.sub(width, vs.index), masks=True)
+        out = f.pointer(to, b.element, vs.index)
         with f.loop(integer(0), whole, square) as ks:
             values = []
             for row in range(square):
@@ -81,8 +95,8 @@ def _columns(f: Function, b: Blocking, source: Value, sbn: Value, to: Value, K: 
                 values.append(quarters[0])
             mask = inside.mask(f)
             for k, value in enumerate(_transposed(f, values, square)):
-                place = f.add(f.mul(f.add(ks.index, integer(k)), integer(b.nr)), integer(v * b.lanes))
-                f.store(f.select(mask, value, number(kind, 0)), f.pointer(to, b.element, place))
+                place = f.mul(f.add(ks.index, integer(k)), integer(b.nr))
+                f.store(f.select(mask, value, number(kind, 0)), f.pointer(out, b.element, place))
     _strided(f, b, source, integer(1), sbn, to, whole, K, width)
 
 
