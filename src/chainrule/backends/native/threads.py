@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import math
 import multiprocessing
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache, partial
 from operator import call
@@ -194,7 +194,8 @@ class _Worker:
     def __init__(self) -> None:
         self.jobs: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self.error: Exception | None = None
-        threading.Thread(target=self._work, name="chainrule", daemon=True).start()
+        # `threading.Thread.start` waits for the thread, and a signal handler that raises meanwhile breaks its locks.
+        _thread.start_new_thread(self._work, ())
 
     def _work(self) -> None:
         while True:
@@ -205,7 +206,7 @@ class _Worker:
 
     def finish(self) -> None:
         """Wait until the jobs given so far are done."""
-        done = threading.Lock()
+        done = _thread.allocate_lock()
         done.acquire()
         self.jobs.put(done.release)
         while not done.acquire(timeout=_LOOK_UP):
