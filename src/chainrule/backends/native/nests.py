@@ -156,7 +156,7 @@ def _fold(
     """Sum, maximum or minimum; ``term`` computes what is folded where it is not the body itself."""
     write, f = nest.expressions, nest.kernel.function
     element = "i64" if integral else nest.kernel.space.element
-    lanes = write.lanes if along is None else nest.kernel.space.lanes
+    lanes = write.lanes if along is None else nest.lanes_along(along)
     kind = vector(element, lanes)
     neutral = number(kind, 0) if operation == "sum" else _extreme(kind, operation)
 
@@ -299,10 +299,19 @@ class _Nest:
         self.expressions.open(name, loop.index)
         stack.callback(self.expressions.close, name)
 
-    def _vectors(self, name: str, body: Callable[[], None]) -> None:
-        """Whole vectors, then what is left over under a mask."""
-        f, write = self.kernel.function, self.expressions
+    def lanes_along(self, name: str) -> int:
+        """Lanes for loops along the axis: no more than it has positions, where that is known."""
+        low, high = self.bounds(name)
         lanes = self.kernel.space.lanes
+        if low.text.isdigit() and high.text.isdigit():
+            while lanes >= 2 * (int(high.text) - int(low.text)) and lanes > 2:
+                lanes //= 2
+        return lanes
+
+    def _vectors(self, name: str, body: Callable[[], None]) -> None:
+        """Whole vectors; then what is left over, in narrower vectors where one or two will do, else under a mask."""
+        f, write = self.kernel.function, self.expressions
+        lanes = self.lanes_along(name)
         low, high = self.bounds(name)
         full = self.full(low, high, lanes)
         write.vector_axis, write.lanes = name, lanes
@@ -311,7 +320,13 @@ class _Nest:
                 write.open(name, loop.index)
                 body()
                 write.close(name)
-        if full.text != high.text:
+        pieces = _pieces(full, high)
+        for at, width in pieces:
+            write.lanes = width
+            write.open(name, integer(at))
+            body()
+            write.close(name)
+        if full.text != high.text and not pieces:
             with f.loop(full, high, lanes) as loop:
                 write.open(name, loop.index)
                 write.mask = self.left(loop.index, high, lanes)
@@ -343,7 +358,7 @@ class _Nest:
         if along is None:
             return self.fold_many(inner, start, lambda values: [turn(values[0])])
         f, write = self.kernel.function, self.expressions
-        lanes = self.kernel.space.lanes
+        lanes = self.lanes_along(along)
 
         def vectors(values: list[Value]) -> list[Value]:
             low, high = self.bounds(along)
@@ -390,6 +405,21 @@ class _Nest:
             loop.next = self._loops(rest, loop.carried, turn)
             self.expressions.close(name)
         return loop.results
+
+
+def _pieces(start: Value, end: Value) -> list[tuple[int, int]]:
+    """The first position and width of at most two vectors, powers of two wide, from ``start`` to ``end``."""
+    if not (start.text.isdigit() and end.text.isdigit()):
+        return []
+    at, rest = int(start.text), int(end.text) - int(start.text)
+    if rest.bit_count() > 2:
+        return []
+    pieces = []
+    while rest:
+        width = 1 << (rest.bit_length() - 1)
+        pieces.append((at, width))
+        at, rest = at + width, rest - width
+    return pieces
 
 
 # which axis is computed in vectors
@@ -454,7 +484,9 @@ def _merge(
     while joined:
         joined = False
         for first, second in pairwise(axes):
-            if second.split(MERGED)[0] in parts or not _may_join(replace_space(space, tensors, own), statements, first, second):
+            if second.split(MERGED)[0] in parts or not _may_join(
+                replace_space(space, tensors, own), statements, first, second
+            ):
                 continue
             name = first + MERGED + second
             own[name] = _size(space, own, first) * _size(space, own, second)
