@@ -24,8 +24,8 @@ from chainrule.errors import ChainruleError
 if TYPE_CHECKING:
     from chainrule.backends.native.target import Target
 
-# The level of code generation.  The text is in its final form: level 1 is 15 % faster to compile, and as fast to run,
-# in most kernels, but level 2 schedules the long ones better.
+# The level of code generation.  Above 0 it hardly matters, as the text is in its final form: the matrix products take
+# 340 ms at 1, 2 and 3, and 40 unrolled loops 110, 129 and 130; their objects are equally long.  At 0 they are twice.
 LEVEL = 2
 
 # Libraries that nothing uses are kept while they are among the latest.
