@@ -272,7 +272,7 @@ def test_losses_for_two_classes(iris: Any, loss: Any, units: int) -> None:
 @pytest.mark.parametrize("loss", [Huber(), Gaussian()])
 def test_losses_for_values(loss: Any) -> None:
     X, y = houses()
-    model = regressor(network=None, loss=loss, epochs=40).fit(X, y)
+    model = regressor(network=None, loss=loss, optimizer=Adam(), epochs=40).fit(X, y)
     assert model.predict(X).shape == (400,) and model.score(X, y) > 0.9
 
 

@@ -99,6 +99,10 @@ def _from_data_frame(X: Any, text_at: Collection[int]) -> Frame:
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         raise ChainruleError(f"two columns are named {next(n for n in names if names.count(n) > 1)!r}")
+    if _is_plain(X) and not text_at:
+        frame = Frame(tuple(names), X.to_numpy(), tuple(range(len(names))), {})
+        refuse_infinite(frame)
+        return frame
     columns: list[Any] = []
     for name, series in zip(names, frame.iter_columns(), strict=True):
         kind = series.dtype
@@ -118,6 +122,13 @@ def _from_data_frame(X: Any, text_at: Collection[int]) -> Frame:
         else:
             raise ChainruleError(f"column {name!r} holds {kind}; a table needs numbers, true/false or text")
     return _assemble(names, columns, len(frame), text_at)
+
+
+def _is_plain(X: Any) -> bool:
+    """Whether it is a data frame of pandas whose columns are NumPy's numbers: they come in one piece."""
+    if not nw.dependencies.is_pandas_dataframe(X) or not X.shape[1]:
+        return False
+    return all(isinstance(kind, np.dtype) and kind.kind in "fiu" for kind in set(X.dtypes))
 
 
 def _float_column(series: Any) -> Array:

@@ -12,6 +12,7 @@ constant    left out, with a warning
 from __future__ import annotations
 
 import difflib
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -138,21 +139,46 @@ class Table:
         return design
 
     def _encode_numbers(self, frame: Frame, design: Array) -> int:
-        at = [position for position, column in enumerate(self.columns) if isinstance(column, Number)]
-        columns = [self.columns[position] for position in at]
-        mean = np.array([c.mean for c in columns])  # type: ignore[union-attr]
-        deviation = np.array([c.deviation for c in columns])  # type: ignore[union-attr]
-        gaps = [k for k, c in enumerate(columns) if c.gaps]  # type: ignore[union-attr]
-        matrix = frame.numbers if tuple(at) == frame.number_at else _matrix(frame, at)
+        at = self.number_at
+        matrix = frame.numbers if at == frame.number_at else _matrix(frame, at)
         for start in range(0, len(frame), ROWS_AT_ONCE):
             block = slice(start, start + ROWS_AT_ONCE)
-            scaled = squash((matrix[block] - mean) / deviation)
-            if np.isnan(scaled.sum()):
-                missing = np.isnan(scaled)
-                scaled[missing] = 0
-                design[block, len(at) : len(at) + len(gaps)] = missing[:, gaps]
-            design[block, : len(at)] = scaled
-        return len(at) + len(gaps)
+            self.scale(matrix[block], design[block])
+        return len(at) + len(self._scaling[2])
+
+    @cached_property
+    def number_at(self) -> tuple[int, ...]:
+        """The positions of the columns that are read as numbers."""
+        return tuple(position for position, c in enumerate(self.columns) if isinstance(c, Number))
+
+    @cached_property
+    def _scaling(self) -> tuple[Array, Array, list[int]]:
+        """Means and deviations of the columns of numbers, and which of these have gaps."""
+        columns = [c for c in self.columns if isinstance(c, Number)]
+        mean, deviation = np.array([c.mean for c in columns]), np.array([c.deviation for c in columns])
+        return mean, deviation, [k for k, c in enumerate(columns) if c.gaps]
+
+    def scale(self, numbers: Array, design: Array) -> bool:
+        """Write the numbers [b, k] of the columns at ``number_at``, and where they are missing, into ``design`` [b, i],
+        which is 0 so far.  Returns whether they are all there, and finite.
+        """
+        mean, deviation, gaps = self._scaling
+        count = len(mean)
+        scaled = numbers - mean
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled /= deviation
+            # Smooth clipping, in place.
+            root = scaled / BOUND
+            root *= root
+            root += 1
+            scaled /= np.sqrt(root, out=root)
+        complete = not math.isnan(np.add.reduce(scaled, axis=None))
+        if not complete:
+            missing = np.isnan(scaled)
+            scaled[missing] = 0
+            design[:, count : count + len(gaps)] = missing[:, gaps]
+        design[:, :count] = scaled
+        return complete
 
     def lines(self) -> list[tuple[str, str]]:
         """Each column and what is done to it."""
@@ -176,12 +202,6 @@ class Table:
                 case kind:
                     raise ValueError(f"unknown kind of column {kind!r}")
         return Table(tuple(columns))
-
-
-def squash(z: Array) -> Array:
-    """z/sqrt(1 + (z/c)²), within ±c."""
-    with np.errstate(over="ignore"):
-        return np.asarray(z / np.sqrt(1 + (z / BOUND) ** 2))
 
 
 def fit_table(frame: Frame, weights: Array | None = None) -> Table:

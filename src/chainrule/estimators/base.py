@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -13,6 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from chainrule.backends.threads import at_most
 from chainrule.data.frame import Frame, as_frame, is_data_frame
 from chainrule.data.grid import Grid, axis_sizes, fit_grid
 from chainrule.data.rows import merge, read_weights, split
@@ -21,17 +23,18 @@ from chainrule.data.target import Target
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
 from chainrule.estimators.model import Specification, output_shape, resolved
+from chainrule.estimators.prediction import predictor
 from chainrule.losses import Loss
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
 from chainrule.training.history import History
 from chainrule.training.loop import first_state, steps_per_epoch, train
-from chainrule.training.programs import program
+from chainrule.training.programs import backend_name, program
 from chainrule.training.step import TrainingStep
 from chainrule.training.weighting import RowWeighted
 
 Array = NDArray[Any]
 
-ROWS_AT_ONCE = 8192  # when predicting
+ROWS_AT_ONCE = 8192  # when measuring
 MERGE_UP_TO = 20_000  # rows; in larger sets rows that are the same are left as they are
 
 
@@ -44,6 +47,7 @@ class TrainingRun:
     epochs: int
     seed: int
     set_aside: bool = True  # whether validation rows were taken from the rows given
+    computed_by: str = ""  # the backend and the threads, in words
 
 
 @dataclass(frozen=True)
@@ -121,13 +125,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         each epoch, instead of rows set aside.
         Raises ChainruleError (a ValueError) naming the column and row of what cannot be used.
         """
+        with self._threads():
+            return self._fit(X, y, sample_weight, validation)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None) -> Self:
+        backend = backend_name(self.backend)
         rows = _distinct(self._rows(X, y, sample_weight, reset=True))
         self.target_ = self._fit_target(rows.y, rows.weights)
         aside = None if validation is None else self._rows(*validation, None, reset=False, text_at=_texts_at(rows.X))
         rows, aside = self._divide(rows, aside)
         self.input_, seed = self._fit_input(rows), self._seed()
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
-        state = first_state(self.specification_.step, seed)
+        state = first_state(self.specification_.step, seed, backend=backend)
         batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
         epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size))
         run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
@@ -137,6 +146,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit_more(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch more on these rows, at a constant rate; the first call decides how rows and targets are read."""
+        backend_name(self.backend)
         first = not hasattr(self, "parameters_")
         rows = self._rows(X, y, sample_weight, reset=first, text_at=frozenset() if first else self._text_at())
         if first:
@@ -145,7 +155,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             # Later rows may have weights, so the equations have them from the start.
             self._specify(weighted=True, rows=len(rows))
             self._seed_ = self._seed()
-            self._state = first_state(self.specification_.step, self._seed_)
+            self._state = first_state(self.specification_.step, self._seed_, backend=self.backend)
             self.history_ = History()
         rows = Rows(rows.X, rows.y, self._weigh(rows))
         if np.ptp(rows.weights) and not isinstance(self.specification_.loss, RowWeighted):
@@ -163,7 +173,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Parameters and optimizer states to go on from; a loaded model has the parameters only."""
         if not hasattr(self, "_state"):
             self._seed_ = self._seed()
-            self._state = {**first_state(self.specification_.step, self._seed_), **self.parameters_}
+            self._state = {
+                **first_state(self.specification_.step, self._seed_, backend=self.backend),
+                **self.parameters_,
+            }
         return {name: np.array(value) for name, value in self._state.items()}
 
     def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, text_at: Collection[int] = frozenset()) -> Rows:
@@ -309,7 +322,16 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.history_ = run.history
         measure = None if aside is None else _Measure(self, aside, stopping)
         try:
-            train(step, data, run, batch_size=batch_size, rates=rates, callbacks=tuple(watching), measure=measure)
+            train(
+                step,
+                data,
+                run,
+                batch_size=batch_size,
+                rates=rates,
+                callbacks=tuple(watching),
+                measure=measure,
+                backend=self.backend,
+            )
         except KeyboardInterrupt:
             self._keep(run, rows, batch_size, set_aside)
             raise
@@ -320,22 +342,31 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
         self._state, self._seed_ = dict(run.state), run.seed
         self.n_iter_ = run.epoch
-        self.training_ = TrainingRun(len(rows), batch_size, run.epochs, run.seed, set_aside)
+        self.training_ = TrainingRun(len(rows), batch_size, run.epochs, run.seed, set_aside, run.computed_by)
         self.best_epoch_ = run.best_epoch or run.epoch
 
     # --- predicting ---------------------------------------------------------------------------------------------------
 
     def _predict(self, X: Any) -> Array:
-        """The network's prediction [b, …] in float64, so that a row's does not depend on the rows beside it."""
-        check_is_fitted(self, "parameters_")
-        step = self.specification_.step
-        made = program(step.prediction_system, (step.prediction.name,), "float64")
-        return _in_blocks(
-            made,
-            step.prediction.name,
-            self._encode(self._read_input(X, self._text_at(), reset=False), np.float64),
-            _as_type(self.parameters_, np.float64),
-        )
+        """The network's prediction [b, …]."""
+        if not hasattr(self, "parameters_"):
+            check_is_fitted(self, "parameters_")
+        with self._threads():
+            made = predictor(self)
+            found = made.of_plain(X)
+            if found is None:
+                rows = self._read_input(X, self._text_at(), reset=False)
+                found = made.of_encoded(self._encode(rows, np.float64))
+            return found
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """The threads that ``n_jobs`` allows.  Raises ChainruleError where it is no number of threads."""
+        n_jobs = self.n_jobs
+        if n_jobs is None:
+            return nullcontext()
+        if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer) or n_jobs == 0:
+            raise ChainruleError(f"n_jobs is a number of threads, -1 for all of them, or None, not {n_jobs!r}")
+        return at_most(int(n_jobs))
 
 
 class _Measure:
@@ -350,7 +381,7 @@ class _Measure:
         given = {"t": learnt, "y": learnt, "ω": weights}
         self.targets = {name: given[name] for name in self.step.sources if name != "x"}
         self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
-        self.program = program(self.step.evaluation, ("C", self.step.prediction.name))
+        self.program = program(self.step.evaluation, ("C", self.step.prediction.name), backend=estimator.backend)
         watched = "loss" if stopping is None else stopping.metric.removeprefix("validation_")
         self.watched = () if watched == "loss" else (watched,)
 
@@ -383,18 +414,6 @@ def _distinct(rows: Rows) -> Rows:
         weights = rows.weights[kept]
     chosen = rows.take(kept)
     return Rows(chosen.X, chosen.y, weights)
-
-
-def _in_blocks(made: Any, name: str, x: Array, parameters: dict[str, Array]) -> Array:
-    blocks = [
-        np.asarray(made.run({"x": x[start : start + ROWS_AT_ONCE]}, dict(parameters))[name])
-        for start in range(0, len(x), ROWS_AT_ONCE)
-    ]
-    return np.concatenate(blocks)
-
-
-def _as_type(arrays: Mapping[str, Array], dtype: Any) -> dict[str, Array]:
-    return {name: np.asarray(value, dtype=dtype) for name, value in arrays.items()}
 
 
 def _count(name: str, given: Any, default: int, most: int | None = None) -> int:

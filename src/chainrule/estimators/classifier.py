@@ -62,6 +62,10 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     validation_fraction : share of the rows set aside, the same of every class; None for 0.1 from 4,000 rows on.
     class_weight : ``"balanced"`` or a mapping of class to weight.
     callbacks : functions of the ``Run`` called after each epoch, or ``Callback``s.
+    backend : ``"native"``, compiled for this processor, or ``"numpy"``; None for what CHAINRULE_BACKEND says, else
+        native where it can be.
+    n_jobs : threads that fitting and predicting may use, -1 for all; None for what CHAINRULE_NUM_THREADS or
+        OMP_NUM_THREADS says, else all.  Small networks use one.  Compiled code gives the same results with any number.
     random_state : a whole number makes fitting repeatable, to the bit.
     verbose : show progress.
 
@@ -69,7 +73,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     ----------
     classes_ : the classes, in the order of the columns of ``predict_proba``.
     history_ : losses, metrics, learning rate, gradient norm and seconds by epoch.
-    parameters_ : name → array, axes as in the equations.
+    parameters_ : name → array, axes as in the equations; once they predict, arrays are read-only: to change one, put
+        another in its place.
     n_features_in_, feature_names_in_, n_iter_ (epochs), best_epoch_.
     """
 
@@ -87,6 +92,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         validation_fraction: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         callbacks: Any = None,
+        backend: str | None = None,
+        n_jobs: int | None = None,
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
@@ -101,6 +108,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
         self.callbacks = callbacks
+        self.backend = backend
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
@@ -112,7 +121,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         """
         self._all_classes = None if classes is None else np.unique(read_labels(classes))
         try:
-            return self._fit_more(X, y, sample_weight)
+            with self._threads():
+                return self._fit_more(X, y, sample_weight)
         finally:
             del self._all_classes
 
@@ -135,10 +145,11 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         if self.target_.several:  # type: ignore[union-attr]
             return scores
         loss = plain_loss(self.specification_.loss)
-        if isinstance(loss, SmoothedCrossEntropy):
-            scores = unsmoothed(scores, loss.smoothing)
-        scores = np.clip(scores, 0, None)
-        total = scores.sum(axis=1, keepdims=True)
+        smoothing = loss.smoothing if isinstance(loss, SmoothedCrossEntropy) else None
+        scores = np.maximum(scores, 0) if smoothing is None else unsmoothed(scores, smoothing)
+        total = np.add.reduce(scores, axis=1, keepdims=True)
+        if np.minimum.reduce(total, axis=None) > 0:
+            return np.asarray(scores / total)
         return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
 
     def _scores(self, X: Any) -> Array:

@@ -37,7 +37,8 @@ class Inspection:
         lines += [f"loss       {specification.loss!r}", f"optimizer  {specification.optimizer!r}"]
         lines += [f"penalty    {penalty!r}" for penalty in specification.regularizers]
         last = dict(model.history_.last)
-        lines += [f"trained    {len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps"]
+        computed = f", {model.training_.computed_by}" if model.training_.computed_by else ""
+        lines += [f"trained    {len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps{computed}"]
         shown = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in last.items() if name not in FIRST[:2]]
         lines += [f"last epoch {', '.join(shown)}"]
         return "\n".join(lines)

@@ -36,8 +36,8 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
     ----------
     network : layers whose last gives one value for each target, or None for two hidden layers of 128.
     loss : None for the squared error.
-    optimizer, epochs, batch_size, regularizer, clipping, early_stopping, callbacks, random_state, verbose
-        as for ``Classifier``.
+    optimizer, epochs, batch_size, regularizer, clipping, early_stopping, callbacks, backend, n_jobs, random_state,
+    verbose : as for ``Classifier``.
     validation_fraction : share of the rows set aside; None for 0.1 from 4,000 rows on.
 
     Attributes
@@ -58,6 +58,8 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
         callbacks: Any = None,
+        backend: str | None = None,
+        n_jobs: int | None = None,
         random_state: Any = None,
         verbose: bool = False,
     ) -> None:
@@ -71,6 +73,8 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.callbacks = callbacks
+        self.backend = backend
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
 
@@ -79,7 +83,8 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
 
         The first call decides how columns and targets are scaled.
         """
-        return self._fit_more(X, y, sample_weight)
+        with self._threads():
+            return self._fit_more(X, y, sample_weight)
 
     def predict(self, X: Any) -> Array:
         """The value of each row [b], or [b, o] for several targets, in the targets' own unit."""

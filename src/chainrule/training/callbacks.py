@@ -37,6 +37,7 @@ class Run:
     started: float = field(default_factory=time.perf_counter)
     stopped: str | None = None
     best_epoch: int | None = None  # the epoch whose weights were kept, where not the last
+    computed_by: str = ""  # "compiled for avx2, 1 thread", once steps have been done
     notes: dict[object, dict[str, Any]] = field(default_factory=dict)  # what callbacks remember of this run
 
     def stop(self, reason: str) -> None:

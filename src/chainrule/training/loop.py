@@ -19,9 +19,9 @@ from chainrule.errors import ChainruleError
 from chainrule.training.callbacks import Callback, Run
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.nonfinite import explain
-from chainrule.training.programs import program
+from chainrule.training.programs import backend_name, program
 from chainrule.training.step import TrainingStep
-from chainrule.training.threads import threads_for
+from chainrule.training.threads import computed_by, threads_for
 
 Array = NDArray[Any]
 Measure = Callable[[Mapping[str, Array]], Mapping[str, float]]
@@ -31,10 +31,10 @@ Measure = Callable[[Mapping[str, Array]], Mapping[str, float]]
 SECONDS_A_CALL = 0.2
 
 
-def first_state(step: TrainingStep, seed: int, dtype: str = "float32") -> dict[str, Array]:
+def first_state(step: TrainingStep, seed: int, dtype: str = "float32", backend: str | None = None) -> dict[str, Array]:
     """Parameters as their initializers make them from the seed, and the states that optimizers start from."""
     names = tuple(tensor.name for tensor in step.parameters)
-    made = program(step.initialization, names, dtype).run({}, {}, seed=seed)
+    made = program(step.initialization, names, dtype, backend).run({}, {}, seed=seed)
     state = {name: np.array(made[name], dtype=dtype) for name in names}
     shape = {tensor.name: state[tensor.name].shape for tensor in step.parameters}
     sizes: dict[str, int] = {}
@@ -68,44 +68,48 @@ def train(
     callbacks: Sequence[Callback] = (),
     measure: Measure | None = None,
     dtype: str = "float32",
+    backend: str | None = None,
 ) -> None:
     """Train ``run.state`` on ``data`` (the tensors of ``step.sources`` and the constants), epoch by epoch.
 
     ``rates``: the learning rate of every step of the run.  ``measure``: from the state to validation loss and metrics,
-    asked after each epoch.  Raises NonFiniteError, naming the first equation to overflow, where the loss is not
-    finite.  Ctrl-C stops after the steps under way, with a warning; what was learnt stays in ``run.state``.
-    A second Ctrl-C raises KeyboardInterrupt, which ends what trains many times too.
+    asked after each epoch.  ``backends.threads.at_most`` around the call says how many threads there may be, which
+    changes nothing in compiled code; ``run.computed_by`` says what computed.  Raises NonFiniteError, naming the first
+    equation to overflow, where the loss is not finite.  Ctrl-C stops after the steps under way, with a warning; what
+    was learnt stays in ``run.state``.  A second Ctrl-C raises KeyboardInterrupt, which ends what trains many times too.
     """
     rows = len(data["X"])
     if rows < 1 or batch_size < 1:
         raise ChainruleError(f"no minibatches of {batch_size} can be made of {rows} rows")
-    loop = _Loop(step, data, run, np.asarray(rates, dtype=np.float64), dtype)
+    backend = backend_name(backend)
+    loop = _Loop(step, data, run, np.asarray(rates, dtype=np.float64), dtype, backend)
     work = batch_size * sum(run.state[name].size for name in run.parameters)
-    with Interrupt() as interrupt, threads_for(work):
+    with Interrupt() as interrupt, threads_for(work, backend):
         for callback in callbacks:
             callback.on_start(run)
         try:
             while run.epoch < run.epochs and run.stopped is None:
                 start = time.perf_counter()
-                done = [0, 0.0, 0.0]  # rows, and their sums of loss and gradient norm
+                done: list[tuple[int, Array, Array]] = []  # rows a step, losses and gradient norms of steps
                 for batches in epoch_batches(rows, batch_size, run.seed, run.epoch):
                     for group in loop.groups(batches):
                         losses, norms = loop.run_steps(group)
-                        done[0] += group.size
-                        done[1] += float(losses.sum()) * group.shape[1]
-                        done[2] += float(norms.sum()) * group.shape[1]
+                        done.append((group.shape[1], losses, norms))
+                        if not run.computed_by:
+                            run.computed_by = computed_by(backend, loop.program, work)
                         for callback in callbacks:
                             callback.on_steps(run)
                         if interrupt.requested:
                             raise KeyboardInterrupt
                 run.epoch += 1
+                loss, norm = _means(done)
                 row = {
                     "epoch": float(run.epoch),
                     "steps": float(run.step),
-                    "loss": done[1] / done[0],
+                    "loss": loss,
                     **(measure(run.state) if measure is not None else {}),
                     "learning_rate": float(loop.rates[run.step - 1]),
-                    "gradient_norm": done[2] / done[0],
+                    "gradient_norm": norm,
                     "seconds": time.perf_counter() - start,
                 }
                 run.history.append(row)
@@ -126,17 +130,28 @@ def train(
                 callback.on_end(run)
 
 
+def _means(done: Sequence[tuple[int, Array, Array]]) -> tuple[float, float]:
+    """Means over rows of what is known for steps: rows a step, losses, gradient norms."""
+    rows = np.concatenate([np.full(len(losses), rows) for rows, losses, _ in done])
+    # Put together first, so that how steps were grouped changes nothing.
+    losses, norms = (np.concatenate([group[k] for group in done]).astype(np.float64) for k in (1, 2))
+    return float(np.average(losses, weights=rows)), float(np.average(norms, weights=rows))
+
+
 class _Loop:
     """Runs groups of steps, timing them to choose how many the next group should have."""
 
-    def __init__(self, step: TrainingStep, data: Mapping[str, Array], run: Run, rates: Array, dtype: str) -> None:
+    def __init__(
+        self, step: TrainingStep, data: Mapping[str, Array], run: Run, rates: Array, dtype: str, backend: str
+    ) -> None:
         self.step = step
         self.data = data
         self.run = run
         self.rates = rates
         self.dtype = dtype
+        self.backend = backend
         self.outputs = tuple(dict.fromkeys((step.cost, step.loss, step.gradient_norm)))
-        self.program = program(step.system, self.outputs, dtype)
+        self.program = program(step.system, self.outputs, dtype, backend)
         self.group = 4
 
     def groups(self, batches: Array) -> Iterator[Array]:
@@ -167,7 +182,7 @@ class _Loop:
     def fail(self, state: dict[str, Array], rows: Array, first: int) -> None:
         """Do the steps again one by one, keeping every tensor, and raise the error that says where it began."""
         system = self.step.system
-        everything = program(system, tuple(equation.name for equation in system.equations), self.dtype)
+        everything = program(system, tuple(equation.name for equation in system.equations), self.dtype, self.backend)
 
         def run_step(number: int) -> Mapping[str, Array]:
             begun = {name: value.copy() for name, value in state.items()}
