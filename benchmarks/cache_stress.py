@@ -1,6 +1,7 @@
 """50 processes at once use one cache of compiled code: empty, then damaged, then too small.
 
-``python -m benchmarks.cache_stress`` takes two minutes on two cores and prints how long each took; a process that fails ends it.
+``python -m benchmarks.cache_stress`` takes two minutes on two cores and prints how long each took; a process that fails
+ends it.
 """
 
 from __future__ import annotations
