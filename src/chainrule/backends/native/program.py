@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import difflib
 import math
 import re
 import time
@@ -15,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from chainrule.backends.facts import Facts, Place, Range, gathers
+from chainrule.backends.facts import Place, Range
+from chainrule.backends.inputs import check_request, read, safe_reads, sizes_of
 from chainrule.backends.native import jit, memory, program_text, routines, threads
 from chainrule.backends.native.memory import OUTPUT, Memory
 from chainrule.backends.native.program_text import CONTROL, HALT, STOP, Text
@@ -25,9 +25,7 @@ from chainrule.backends.native.statements import statements
 from chainrule.backends.native.target import host
 from chainrule.backends.passes import prepared, with_literals
 from chainrule.backends.threads import requested
-from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.equations.system import System
-from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
 LINE = 64
@@ -37,14 +35,7 @@ _ROUTINE = re.compile(r"^declare void @((?:gemm|pack|random_\w+)_f\d+|barrier)\(
 
 def compile(system: System, outputs: tuple[str, ...], dtype: DTypeLike) -> NativeProgram:
     """See ``chainrule.backends.compile``."""
-    kind = np.dtype(dtype)
-    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ChainruleError(f"dtype is float32 or float64, not {kind}")
-    for name in outputs:
-        if name not in system.tensor_axes:
-            near = difflib.get_close_matches(name, system.tensor_axes, 1)
-            raise ChainruleError(f"the system has no {name}" + (f"; did you mean {near[0]}?" if near else ""))
-    return NativeProgram(system, outputs, kind)
+    return NativeProgram(system, outputs, check_request(system, outputs, dtype))
 
 
 @dataclass
@@ -78,7 +69,6 @@ class NativeProgram:
         self._variants: dict[Any, Variant] = {}
         self._sizes_of: dict[Any, Mapping[str, int]] = {}
         self._last: Variant | None = None
-        self._roles = {tensor.name: tensor.role for tensor in system.inputs}
 
     @property
     def source(self) -> str:
@@ -103,9 +93,9 @@ class NativeProgram:
         """The code for inputs of these shapes; see ``NumpyProgram.variant``."""
         system, shown = self._system(given), tuple(sorted(shapes.items()))
         if shown not in self._sizes_of:
-            self._sizes_of[shown] = self._sizes(shapes)
+            self._sizes_of[shown] = sizes_of(self.system, shapes)
         sizes = self._sizes_of[shown]
-        safe = _safe(system, sizes, integers)
+        safe = safe_reads(system, sizes, integers)
         key = (stepped, given, shown, tuple(safe.values()))
         if key not in self._variants:
             if len(self._variants) >= MOST_VARIANTS:
@@ -175,13 +165,6 @@ class NativeProgram:
             self._prepared[given] = System(system.equations, inputs, system.sizes, system.sources)
         return self._prepared[given]
 
-    def _sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, int]:
-        sizes = solve_sizes(self.system, shapes, partial=True)
-        for axis, representative in axis_classes(self.system).items():
-            if axis in sizes:
-                sizes.setdefault(representative, sizes[axis])
-        return sizes
-
     # running
 
     def run(
@@ -193,31 +176,15 @@ class NativeProgram:
         first_step: int = 0,
     ) -> dict[str, Array]:
         """See ``Program.run``."""
-        system = self._system(frozenset())
-        known = system.input_by_name
-        fixed = {name: self._array(name, value) for name, value in values.items() if name in known}
-        moving = {name: self._array(name, value) for name, value in (steps or {}).items() if name in known}
-        count = _number_of_steps(steps)
-        for name, value in state.items():
-            if name in known:
-                fixed[name] = self._array(name, value)
-        shapes = {name: value.shape for name, value in fixed.items()}
-        shapes.update((name, value.shape[1:]) for name, value in moving.items())
-        starting = [t for t in system.inputs if t.role != "random" and t.name not in shapes]
-        for tensor in starting:
-            if tensor.role != "state" or tensor.value is None:
-                raise ChainruleError(f"no values given for {tensor}")
-        given = frozenset(t.name for t in system.named("random") if t.name in shapes)
-        integers = {
-            t.name: _range(moving.get(t.name, fixed.get(t.name))) for t in system.named("integer") if t.name in shapes
-        }
-        variant = self.variant(shapes, frozenset(moving), given, integers)
+        given = read(self._system(frozenset()), self.dtype, values, state, steps)
+        variant = self.variant(given.shapes, frozenset(given.moving), given.drawn, given.integers)
         self._last = variant
         space = variant.space
-        for tensor in starting:
+        fixed, count = given.fixed, given.steps
+        for tensor in given.starting:
             shape = tuple(space.size(axis) for axis in tensor.axes)
             fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
-        for name in system.updates:
+        for name in self.system.updates:
             fixed[name] = np.array(fixed[name], order="C")
         results = {
             name: np.empty(
@@ -226,8 +193,8 @@ class NativeProgram:
             )
             for name in self.outputs
         }
-        self._execute(variant, {**fixed, **moving}, results, count, seed, first_step)
-        for name in system.updates:
+        self._execute(variant, {**fixed, **given.moving}, results, count, seed, first_step)
+        for name in self.system.updates:
             state[name] = fixed[name]
         return results if steps else {name: value[0] for name, value in results.items()}
 
@@ -243,6 +210,7 @@ class NativeProgram:
         number = 1 if variant.widest == 1 else min(threads.limit(requested()), variant.widest)
         arena, scratch = self._buffers(variant, number)
         base, own = _address(arena), _address(scratch)
+        arrays = {name: np.require(array, requirements=("C", "A")) for name, array in arrays.items()}
         control = np.zeros(CONTROL, dtype=np.int64)
         control[HALT] = count
         words = variant.words.copy()
@@ -282,15 +250,6 @@ class NativeProgram:
         except IndexError:
             return _aligned(variant.memory.arena_bytes), _aligned(size)
         return arena, scratch if scratch.size >= size else _aligned(size)
-
-    def _array(self, name: str, value: ArrayLike) -> Array:
-        if self._roles.get(name) == "integer":
-            array = np.asarray(value)
-            if array.dtype.kind not in "iub":
-                raise ChainruleError(f"{name} must be whole numbers, not {array.dtype}")
-            return np.ascontiguousarray(array, np.int64).reshape(array.shape)
-        array = np.asarray(value, self.dtype)
-        return array if array.flags.c_contiguous else np.ascontiguousarray(array)
 
 
 class Bound:
@@ -427,31 +386,3 @@ def _aligned(size: int) -> Array:
 
 def _address(array: Array) -> int:
     return int(array.__array_interface__["data"][0])
-
-
-def _safe(system: System, sizes: Mapping[str, int], integers: Mapping[str, Range] | None) -> dict[Place, bool]:
-    """Which reads at computed positions are inside, with the data as they are."""
-    places = gathers(system)
-    if not places:
-        return {}
-    classes = axis_classes(system)
-
-    def size(name: str) -> int:
-        return sizes[name] if name in sizes else sizes[classes[name]]
-
-    facts = Facts(system, size, lambda one, other: classes.get(one, one) == classes.get(other, other), integers or {})
-    return {(node, place): facts.inside(node, place) for node, place in places}
-
-
-def _range(array: Array | None) -> Range:
-    if array is None or array.size == 0:
-        return 0, 0
-    return int(array.min()), int(array.max())
-
-
-def _number_of_steps(steps: Mapping[str, ArrayLike] | None) -> int:
-    lengths = {name: len(np.asarray(value)) for name, value in (steps or {}).items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ChainruleError(f"the inputs of steps are for different numbers of steps: {listed}")
-    return next(iter(lengths.values()), 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import linecache
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,16 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from chainrule.backends.facts import Facts, Place, Range, gathers
+from chainrule.backends.facts import Place, Range
+from chainrule.backends.inputs import check_request, read, safe_reads, sizes_of
 from chainrule.backends.numpy import helpers
-from chainrule.backends.numpy.extent import Extents
 from chainrule.backends.numpy.module import HELPERS, Module, write_module
 from chainrule.backends.passes import prepared
 from chainrule.equations.node import base_axis
 from chainrule.equations.philox import random_values
-from chainrule.equations.sizes import axis_classes, solve_sizes
 from chainrule.equations.system import System
-from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
@@ -32,14 +29,7 @@ _numbers = count(1)
 
 def compile(system: System, outputs: tuple[str, ...], dtype: DTypeLike) -> NumpyProgram:
     """See ``chainrule.backends.compile``."""
-    kind = np.dtype(dtype)
-    if kind not in (np.dtype(np.float32), np.dtype(np.float64)):
-        raise ChainruleError(f"dtype is float32 or float64, not {kind}")
-    for name in outputs:
-        if name not in system.tensor_axes:
-            near = difflib.get_close_matches(name, system.tensor_axes, 1)
-            raise ChainruleError(f"the system has no {name}" + (f"; did you mean {near[0]}?" if near else ""))
-    return NumpyProgram(system, outputs, kind)
+    return NumpyProgram(system, outputs, check_request(system, outputs, dtype))
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class NumpyProgram:
         self.outputs = outputs
         self.dtype = dtype
         self._ready: dict[frozenset[str], System] = {}
-        self._known_sizes: dict[Shapes, tuple[Mapping[str, int], Extents]] = {}
+        self._known_sizes: dict[Shapes, Mapping[str, int]] = {}
         self._exact: dict[Any, Variant] = {}
         self._similar: dict[Any, list[Variant]] = {}
         self._last: Variant | None = None
@@ -93,10 +83,9 @@ class NumpyProgram:
         system = self._prepared(given)
         key = tuple(sorted(shapes.items()))
         if key not in self._known_sizes:
-            sizes = self._sizes(shapes)
-            self._known_sizes[key] = sizes, Extents(self.system, sizes)
-        sizes, extents = self._known_sizes[key]
-        safe = _safe(system, extents, integers)
+            self._known_sizes[key] = sizes_of(self.system, shapes)
+        sizes = self._known_sizes[key]
+        safe = safe_reads(system, sizes, integers)
         exact = (stepped, given, key, tuple(safe.values()))
         if exact not in self._exact:
             self._exact[exact] = self._similar_variant(system, sizes, stepped, given, safe)
@@ -129,34 +118,18 @@ class NumpyProgram:
         first_step: int = 0,
     ) -> dict[str, Array]:
         """See ``Program.run``."""
-        system = self._prepared(frozenset())
-        fixed = {name: self._array(name, value) for name, value in values.items() if name in system.input_by_name}
-        moving = {name: self._array(name, value) for name, value in (steps or {}).items()}
-        moving = {name: value for name, value in moving.items() if name in system.input_by_name}
-        number_of_steps = _number_of_steps(steps)
-        for name, value in state.items():
-            if name in system.input_by_name:
-                fixed[name] = self._array(name, value)
-        shapes = {name: value.shape for name, value in fixed.items()}
-        shapes.update((name, value.shape[1:]) for name, value in moving.items())
-        starting = [t for t in system.inputs if t.role != "random" and t.name not in shapes]
-        for tensor in starting:
-            if tensor.role != "state" or tensor.value is None:
-                raise ChainruleError(f"no values given for {tensor}")
-        given = frozenset(t.name for t in system.named("random") if t.name in shapes)
-        integers = {
-            t.name: _range(moving.get(t.name, fixed.get(t.name))) for t in system.named("integer") if t.name in shapes
-        }
-        variant = self.variant(shapes, frozenset(moving), given, integers)
+        given = read(self._prepared(frozenset()), self.dtype, values, state, steps)
+        variant = self.variant(given.shapes, frozenset(given.moving), given.drawn, given.integers)
         self._last = variant
-        for tensor in starting:
+        fixed = given.fixed
+        for tensor in given.starting:
             shape = tuple(self._size(variant, axis) for axis in tensor.axes)
             fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
-        for name in system.updates:
+        for name in self.system.updates:
             fixed[name] = np.array(fixed[name])
         with np.errstate(all="ignore"):
-            results = self._loop(variant, fixed, moving, number_of_steps if steps else 1, seed, first_step, bool(steps))
-        for name in system.updates:
+            results = self._loop(variant, fixed, given.moving, given.steps, seed, first_step, bool(steps))
+        for name in self.system.updates:
             state[name] = fixed[name]
         return results
 
@@ -210,53 +183,12 @@ class NumpyProgram:
         found = kinds(self.system)
         return [np.dtype(np.int64) if found[name] == "integer" else self.dtype for name in self.outputs]
 
-    def _array(self, name: str, value: ArrayLike) -> Array:
-        tensor = self.system.input_by_name.get(name)
-        if tensor is not None and tensor.role == "integer":
-            array = np.asarray(value)
-            if array.dtype.kind not in "iub":
-                raise ChainruleError(f"{name} must be whole numbers, not {array.dtype}")
-            return array if array.dtype == np.int64 else array.astype(np.int64)
-        return np.asarray(value, self.dtype)
-
     def _prepared(self, given: frozenset[str]) -> System:
         if given not in self._ready:
             system = prepared(self.system, self.outputs)
             inputs = tuple(replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs)
             self._ready[given] = System(system.equations, inputs, system.sizes, system.sources)
         return self._ready[given]
-
-    def _sizes(self, shapes: Mapping[str, tuple[int, ...]]) -> Mapping[str, int]:
-        sizes = solve_sizes(self.system, shapes, partial=True)
-        for axis, representative in axis_classes(self.system).items():
-            if axis in sizes:
-                sizes.setdefault(representative, sizes[axis])
-        return sizes
-
-
-def _safe(system: System, extents: Extents, integers: Mapping[str, Range] | None) -> dict[Place, bool]:
-    """Which reads at computed positions are inside, with the data as they are."""
-    places = gathers(system)
-    if not places:
-        return {}
-    if integers is None:
-        return dict.fromkeys(places, True)
-    facts = Facts(system, extents.known, extents.same, integers)
-    return {(node, place): facts.inside(node, place) for node, place in places}
-
-
-def _range(array: Array | None) -> Range:
-    if array is None or array.size == 0:
-        return 0, 0
-    return int(array.min()), int(array.max())
-
-
-def _number_of_steps(steps: Mapping[str, ArrayLike] | None) -> int:
-    lengths = {name: len(np.asarray(value)) for name, value in (steps or {}).items()}
-    if len(set(lengths.values())) > 1:
-        listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ChainruleError(f"the inputs of steps are for different numbers of steps: {listed}")
-    return next(iter(lengths.values()), 1)
 
 
 def _load(module: Module, sizes: Mapping[str, int]) -> Variant:
