@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,11 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 settings.load_profile("repeatable")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Not the cache of the person who runs the tests; what was compiled in one run serves the next.
+    os.environ.setdefault("CHAINRULE_CACHE_DIR", str(config.rootpath / ".pytest_cache" / "compiled"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

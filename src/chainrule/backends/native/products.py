@@ -45,6 +45,10 @@ class Product:
     def panel(self, space: Space) -> int:
         return gemm.NR(space.target, space.element)
 
+    def grain(self, space: Space, part: str) -> int:
+        """Positions of the part axis at whose multiples a product is best divided; columns must be, if B is packed."""
+        return self.panel(space) if part in self.columns else self.tile_rows(space)
+
     def panels(self, space: Space) -> str:
         """The axis along which packing is divided."""
         name = f"panels of {self.packed}"
@@ -99,7 +103,7 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
         packing = "inline"
     else:
         packing = "ahead"
-    packed = f"{right.tensor}#packed[{','.join((*k, *columns))}]"
+    packed = _packed_name(steps, right, (k, columns, (*statement.batch, *others, *sums)))
     made = Product(
         statement, tuple(columns), tuple(k), others, sums, packing, packed if packing == "ahead" else "", along
     )
@@ -107,6 +111,17 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
         space.own[f"elements of {packed}"] = made.packed_size(space)
         space.define(packed, (f"elements of {packed}",))
     return made
+
+
+def _packed_name(steps: _Steps, right: Operand, groups: Sequence[Sequence[str]]) -> str:
+    """The name of a packed tensor: it says how B is read, so that reads that pack alike share what is packed."""
+    sizes = steps.space.size
+    strides = [
+        "·".join(f"{sizes(axis)}@{steps.of(right, axis)}" for axis in axes if axis in dict(right.steps))
+        for axes in groups
+    ]
+    start = sum(c * prod(sizes(a) for a in axes) for c, axes in right.start)
+    return f"{right.tensor}#packed[{' '.join(strides)} from {start}]"
 
 
 class _Steps:

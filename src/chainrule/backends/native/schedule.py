@@ -229,7 +229,7 @@ class _Scheduler:
                         return part, False
                     continue
                 if part in statement.axes:
-                    if self.may_divide(operation, part):
+                    if self.may_divide(operation, part) and self.meets_panels(operation, part, region):
                         return part, False
                 elif self.may_add(operation, part, region):
                     return part, True
@@ -263,6 +263,13 @@ class _Scheduler:
         if product is None:
             return not isinstance(statement, Random) or part == statement.axes[0]
         return part not in product.columns or (part == product.columns[0] and product.packing != "inline")
+
+    def meets_panels(self, operation: Operation, part: str, region: Region) -> bool:
+        """Whether every shard of the region begins at a panel of the packed B, if its columns are divided."""
+        product = operation.product
+        if product is None or part not in product.columns or product.packing == "direct" or region.shards == 1:
+            return True
+        return region.rows % product.panel(self.space) == 0
 
     def may_add(self, operation: Operation, part: str, region: Region) -> bool:
         statement = operation.statements[0]
@@ -311,15 +318,14 @@ class _Scheduler:
 
     def divide(self, positions: int, operation: Operation, part: str) -> tuple[int, int]:
         """Shards, and positions of each, for the least that any core must do; a few to a core where that is free."""
-        grain = 1
-        if operation.product is not None:
-            product = operation.product
-            grain = product.panel(self.space) if part in product.columns else product.tile_rows(self.space)
+        product = operation.product
+        grain = product.grain(self.space, part) if product is not None else 1
+        panels = product is not None and part in product.columns
         cores = self.space.target.cores
         best: tuple[float, int, int] | None = None
         for count in (4 * cores, 2 * cores, cores):
             rows = math.ceil(positions / count)
-            rows = min(positions, max(grain, math.ceil(rows / grain) * grain if rows > 2 * grain else rows))
+            rows = min(positions, max(grain, math.ceil(rows / grain) * grain if panels or rows > 2 * grain else rows))
             shards = math.ceil(positions / rows)
             busiest = max(
                 sum(
@@ -341,7 +347,9 @@ class _Scheduler:
         for name in tensors:
             if name in region.parts:
                 row += self.space.elements(name) // max(region.positions, 1) * bytes_of(self.space.element)
-        grain = max((o.product.tile_rows(self.space) for o in region.operations if o.product is not None), default=1)
+        grain = math.lcm(
+            *(o.product.grain(self.space, o.part) for o in region.operations if o.product is not None and o.part)
+        )
         least = 10 * grain if grain > 1 else 1
         most = max(least, BLOCK_BYTES // max(row, 1) // grain * grain)
         pieces = math.ceil(region.rows / most)
