@@ -162,3 +162,59 @@ def test_source_with_the_rows_of_the_run(run, tmp_path: Path) -> None:  # type: 
         losses = [float(row["loss"]) for row in csv.DictReader(file)]
     alone = [float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()]
     assert alone == pytest.approx(losses, rel=1e-5)
+
+
+# compiled code
+
+
+@pytest.fixture(scope="module")
+def iris(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model in a folder."""
+    from sklearn.datasets import load_iris
+
+    from chainrule.estimators import Classifier
+    from chainrule.layers import Dense, Network, Sigmoid
+
+    model = Classifier(Network(Dense(4), Sigmoid(), Dense(3)), epochs=1).fit(*load_iris(return_X_y=True))
+    return str(model.save(tmp_path_factory.mktemp("iris") / "m"))
+
+
+def test_train_says_what_computed(run) -> None:  # type: ignore[no-untyped-def]
+    words = ("train", "iris", "--epochs", "1", "--threads", "1")
+    assert "compiled for " in run(*words, "--backend", "native", "--out", "a")[1]
+    assert "(NumPy, 1 thread)" in run(*words, "--backend", "numpy", "--out", "b")[1]
+    assert json.loads(run(*words, "--backend", "numpy", "--json")[1])["computed_by"] == "NumPy, 1 thread"
+    assert json.loads(run("info", "b", "--json")[1])["computed_by"] == "NumPy, 1 thread"
+    assert "1 steps, NumPy" not in run("info", "a")[1] and "compiled for " in run("info", "a")[1]
+
+
+def test_compile_a_model(run, iris: str) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = run("compile", iris, "--backend", "native")
+    assert code == 0 and "KiB of machine code" in out and "each step" in out
+    record = json.loads(run("compile", iris, "--rows", "8", "--explain", "--json", "--backend", "native")[1])
+    assert record["bytes_of_machine_code"] > 1000 and record["seconds_a_step"] > 0
+    assert all(word in record["passes"] for word in ("classify", "parallelise", "memory", "emit", "dense1.W"))
+    assert "define" in run("compile", iris, "--source", "--backend", "native")[1]
+    assert "def step(" in run("compile", iris, "--source", "--backend", "numpy")[1]
+
+
+def test_compile_equations(run) -> None:  # type: ignore[no-untyped-def]
+    words = ("compile", TWO_LAYER, "--rows", "16", "--size", "i=32", "--size", "j=24", "--backend", "native")
+    code, out, _ = run(*words, "--explain")
+    assert code == 0 and "product 16×24×32" in out
+    assert run("compile", TWO_LAYER, "--backend", "numpy")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--explain", "--backend", "numpy"), "--explain is for the native backend"),
+        (("--size", "q=3"), "--size q=3: say AXIS=NUMBER, with one of the axes m, i, k, j"),
+        (("--size", "i=0"), "--size i=0: say AXIS=NUMBER"),
+        (("--rows", "0"), "greater than or equal to 1"),
+        (("--backend", "tpu"), "'tpu' is not one of"),
+    ],
+)
+def test_compile_refuses(run, words: tuple[str, ...], message: str) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = run("compile", TWO_LAYER, *words)
+    assert code == 2 and message in " ".join(err.replace("│", " ").split())

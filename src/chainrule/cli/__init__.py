@@ -1,4 +1,4 @@
-"""The command line: ``chainrule train | predict | derive | check | source | info``.
+"""The command line: ``chainrule train | predict | derive | check | compile | source | info``.
 
 Exit codes: 0 done; 1 what was checked does not hold; 2 the input cannot be used; 130 interrupted.
 """
@@ -12,6 +12,7 @@ import typer
 
 import chainrule
 from chainrule.cli.check import check
+from chainrule.cli.compile import compile
 from chainrule.cli.derive import derive
 from chainrule.cli.info import info
 from chainrule.cli.output import report_error
@@ -44,7 +45,7 @@ def options(
     """Neural networks as equations: trained, derived and explained."""
 
 
-for command in (train, predict, derive, check, source, info):
+for command in (train, predict, derive, check, compile, source, info):
     app.command(epilog=command.__dict__.get("examples"))(command)
 
 

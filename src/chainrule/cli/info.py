@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import chainrule
+from chainrule.backends import default_backend
 from chainrule.cli.model import is_model, load_model
 from chainrule.cli.output import console, examples, print_json
 from chainrule.equations.kinds import kinds
@@ -18,7 +20,7 @@ from chainrule.equations.order import order
 from chainrule.equations.parse import parse_file
 from chainrule.equations.system import System
 
-PACKAGES = ("numpy", "scikit-learn", "narwhals", "pyarrow", "safetensors", "lark")
+PACKAGES = ("numpy", "scikit-learn", "narwhals", "pyarrow", "safetensors", "lark", "llvmlite")
 
 
 @examples("chainrule info", "chainrule info examples/two_layer.eq", "chainrule info runs/digits --json")
@@ -31,23 +33,34 @@ def info(
 ) -> None:
     """Say what a file of equations or a trained model holds; alone, which versions are at work."""
     if file is None:
-        _print(
+        print_record(
             {
                 "chainrule": chainrule.__version__,
                 "python": sys.version.split()[0],
                 "machine": platform.machine(),
                 **{name: version(name) for name in PACKAGES},
+                "backend": _backend(),
             },
             json,
         )
     elif is_model(file):
         model = load_model(file)
         if json:
-            _print(_describe_model(model), json)
+            print_record(_describe_model(model), json)
         else:
             console().print(model.summary(), markup=False)
     else:
-        _print(_describe_system(parse_file(file)), json)
+        print_record(_describe_system(parse_file(file)), json)
+
+
+def _backend() -> str:
+    name = default_backend()
+    if name != "native":
+        return name
+    from chainrule.backends.native.target import host
+    from chainrule.backends.native.threads import limit
+
+    return f"{name}, for {host().name}; threads: {limit()}"
 
 
 def _describe_model(model: Any) -> dict[str, Any]:
@@ -60,6 +73,7 @@ def _describe_model(model: Any) -> dict[str, Any]:
         "features": model.n_features_in_,
         "parameters": {name: list(value.shape) for name, value in model.parameters_.items()},
         "epochs": model.n_iter_,
+        "computed_by": model.training_.computed_by,
         "equations": str(step.prediction_system).splitlines(),
     }
 
@@ -85,7 +99,8 @@ def _describe_system(system: System) -> dict[str, Any]:
     return found
 
 
-def _print(record: dict[str, Any], json: bool) -> None:
+def print_record(record: Mapping[str, Any], json: bool = False) -> None:
+    """A record as lines of names and values, or as JSON."""
     if json:
         print_json(record)
         return

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
 
 from chainrule.errors import ChainruleError
+
+
+class Backend(StrEnum):
+    """What computes, as an option."""
+
+    native = "native"
+    numpy = "numpy"
+
 
 Command = TypeVar("Command", bound=Callable[..., None])
 

@@ -35,6 +35,8 @@ class Request:
     early_stopping: bool
     test: Path | None
     test_fraction: float
+    backend: str | None
+    threads: int | None
     seed: int
     out: Path | None
     json: bool
@@ -55,6 +57,7 @@ def run(request: Request) -> None:
         name: None if text is None else read_call(text, f"--{name}") for name, text in request.calls.items()
     }
     settings |= {"epochs": request.epochs, "batch_size": request.batch_size}
+    settings |= {"backend": request.backend, "n_jobs": request.threads}
     settings["early_stopping"] = EarlyStopping() if request.early_stopping else None
     estimator: Any = Classifier if everything.classes else Regressor
     model = estimator(**settings, random_state=request.seed, verbose=not request.json)
@@ -69,11 +72,12 @@ def run(request: Request) -> None:
                 "rows": {"training": len(training), "test": len(kept)},
                 "epochs": model.n_iter_,
                 "seconds": round(seconds, 3),
+                "computed_by": model.training_.computed_by,
                 "test": {s.name: {"value": s.value, "low": s.low, "high": s.high} for s in scores},
             }
         )
     else:
-        _report(scores, shown, len(kept), folder, seconds)
+        _report(scores, shown, len(kept), folder, f"{seconds:.1f} s ({model.training_.computed_by})")
 
 
 def _fit(model: Any, training: Set, quiet: bool) -> float:
@@ -110,8 +114,8 @@ def _judge(model: Any, kept: Set) -> tuple[list[Score], Table | None]:
     return regression_scores(y, predicted), residual_table(y, predicted)
 
 
-def _report(scores: list[Score], shown: Table | None, rows: int, folder: Path, seconds: float) -> None:
-    console().print(f"\ntrained in {seconds:.1f} s; test on {rows:,} rows kept aside:")
+def _report(scores: list[Score], shown: Table | None, rows: int, folder: Path, took: str) -> None:
+    console().print(f"\ntrained in {took}; test on {rows:,} rows kept aside:")
     for score in scores:
         console().print(f"  [bold]{score}[/bold]")
     if shown is not None:

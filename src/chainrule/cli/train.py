@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from chainrule.cli.output import examples
+from chainrule.cli.output import Backend, examples
 
 
 class Task(StrEnum):
@@ -46,6 +46,10 @@ def train(
     ] = False,
     test: Annotated[Path | None, typer.Option(help="A table of test rows, instead of rows set aside.")] = None,
     test_fraction: Annotated[float, typer.Option(help="The share of rows set aside for the test.")] = 0.2,
+    backend: Annotated[
+        Backend | None, typer.Option(help="What computes. Default: native, compiled for this processor.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads that may compute. Default: all.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder for the run. Default: runs/NAME.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and no progress.")] = False,
@@ -75,6 +79,8 @@ def train(
             early_stopping,
             test,
             test_fraction,
+            None if backend is None else backend.value,
+            threads,
             seed,
             out,
             json,

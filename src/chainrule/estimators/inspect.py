@@ -17,6 +17,7 @@ from chainrule.training.loop import epoch_batches
 
 if TYPE_CHECKING:
     from chainrule.notation.derivation import Derivation
+    from chainrule.training.step import TrainingStep
 
 Array = NDArray[Any]
 
@@ -91,7 +92,7 @@ class Inspection:
         values: dict[str, Any] = {name: np.asarray(value, float) for name, value in model.parameters_.items()}
         values |= {name: np.asarray(value, float) for name, value in step.constants.items()}
         if X is None:
-            rows = _random_rows(step, model.target_.size)
+            rows = random_rows(step, model.target_.size, CHECKED_ROWS)
         else:
             given = model._rows(X, y, None, reset=False, text_at=model._text_at()).take(
                 np.arange(min(CHECKED_ROWS, len(X)))
@@ -111,14 +112,15 @@ class Inspection:
         return saving.save(self, path)
 
 
-def _random_rows(step: Any, targets: int) -> dict[str, Array]:
+def random_rows(step: TrainingStep, targets: int, rows: int) -> dict[str, Array]:
+    """Random inputs of the network and the loss, [b, …]; ``targets``: how many classes or values there are."""
     generator = np.random.default_rng(0)
-    sizes = {**sizes_for_one_row(step.cost_system), "b": CHECKED_ROWS}
-    rows: dict[str, Array] = {}
+    sizes = {**sizes_for_one_row(step.cost_system), "b": rows}
+    made: dict[str, Array] = {}
     for tensor in step.inputs:
         shape = [sizes[axis] for axis in tensor.axes]
         if tensor.role == "integer":
-            rows[tensor.name] = generator.integers(targets, size=shape)
+            made[tensor.name] = generator.integers(targets, size=shape)
         else:
-            rows[tensor.name] = generator.standard_normal(shape) if tensor.name == "x" else generator.random(shape)
-    return rows
+            made[tensor.name] = generator.standard_normal(shape) if tensor.name == "x" else generator.random(shape)
+    return made
