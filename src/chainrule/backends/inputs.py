@@ -35,12 +35,14 @@ def check_request(system: System, outputs: tuple[str, ...], dtype: DTypeLike) ->
 class Given:
     """The arrays of a run: ``fixed`` (data, parameters and states), ``moving`` (one entry for each of ``steps``).
 
+    ``unread``: the shapes of what is given for inputs that the code does not read, which still say how long axes are;
     ``starting``: states that are not given; ``drawn``: random inputs that are given, not drawn; ``integers``: the
     least and the greatest value of each integer input.
     """
 
     fixed: dict[str, Array]
     moving: dict[str, Array]
+    unread: dict[str, tuple[int, ...]]
     steps: int
     starting: list[Input]
     drawn: frozenset[str]
@@ -49,36 +51,40 @@ class Given:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes within one step."""
-        shapes = {name: value.shape for name, value in self.fixed.items()}
+        shapes = {**self.unread, **{name: value.shape for name, value in self.fixed.items()}}
         shapes.update((name, value.shape[1:]) for name, value in self.moving.items())
         return shapes
 
 
 def read(
     system: System,
+    prepared: System,
     dtype: np.dtype[Any],
     values: Mapping[str, ArrayLike],
     state: Mapping[str, Any],
     steps: Mapping[str, ArrayLike] | None,
 ) -> Given:
-    """What is given for the inputs of the system, as arrays; what is given beside them is passed over.
+    """What is given for the inputs that are read by ``prepared``, the part of the system that is computed, as arrays.
 
     Raises ChainruleError where an input is missing, where integers are not whole, and where steps differ in number.
     """
-    known = system.input_by_name
+    known = prepared.input_by_name
+    unread = {n: np.shape(v) for n, v in (*values.items(), *state.items()) if n in system.input_by_name}
+    unread.update((n, np.shape(v)[1:]) for n, v in (steps or {}).items() if n in system.input_by_name)
+    unread = {name: shape for name, shape in unread.items() if name not in known}
     fixed = {name: as_input(known[name], dtype, v) for name, v in (*values.items(), *state.items()) if name in known}
     moving = {name: as_input(known[name], dtype, value) for name, value in (steps or {}).items() if name in known}
     lengths = {name: len(np.asarray(value)) for name, value in (steps or {}).items()}
     if len(set(lengths.values())) > 1:
         listed = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ChainruleError(f"the inputs of steps are for different numbers of steps: {listed}")
-    starting = [t for t in system.inputs if t.role != "random" and t.name not in fixed and t.name not in moving]
+    starting = [t for t in prepared.inputs if t.role != "random" and t.name not in fixed and t.name not in moving]
     for tensor in starting:
         if tensor.role != "state" or tensor.value is None:
             raise ChainruleError(f"no values given for {tensor}")
-    drawn = frozenset(t.name for t in system.named("random") if t.name in fixed or t.name in moving)
-    integers = {t.name: _range(moving.get(t.name, fixed.get(t.name))) for t in system.named("integer")}
-    return Given(fixed, moving, next(iter(lengths.values()), 1), starting, drawn, integers)
+    drawn = frozenset(t.name for t in prepared.named("random") if t.name in fixed or t.name in moving)
+    integers = {t.name: _range(moving.get(t.name, fixed.get(t.name))) for t in prepared.named("integer")}
+    return Given(fixed, moving, unread, next(iter(lengths.values()), 1), starting, drawn, integers)
 
 
 def as_input(tensor: Input, dtype: np.dtype[Any], value: ArrayLike) -> Array:

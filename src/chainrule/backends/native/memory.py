@@ -211,19 +211,29 @@ def _locals(
 
 
 def _pack(memory: Memory, spans: Mapping[str, tuple[int, int, int]]) -> None:
-    """Largest first, each at the lowest place that is free all the while."""
-    placed: list[tuple[int, int, int, int]] = []  # offset, end, first, last
-    for name, (first, last, size) in sorted(spans.items(), key=lambda item: (-item[1][2], item[1][0], item[0])):
-        size = -(-max(size, 1) // LINE) * LINE
-        offset = 0
-        for low, high, _, _ in sorted(p for p in placed if p[2] <= last and first <= p[3]):
-            if offset + size <= low:
-                break
-            offset = max(offset, high)
-        memory.arena[name] = offset
-        placed.append((offset, offset + size, first, last))
-        memory.arena_bytes = max(memory.arena_bytes, offset + size)
-    moments = {first for _, _, first, _ in placed}
+    """Each at the lowest place that is free all the while; of three orders, the one that takes the least."""
+    lines = {name: (first, last, -(-max(size, 1) // LINE) * LINE) for name, (first, last, size) in spans.items()}
     memory.live_bytes = max(
-        (sum(end - offset for offset, end, first, last in placed if first <= now <= last) for now in moments), default=0
+        (sum(size for first, last, size in lines.values() if first <= now <= last) for now, _, _ in lines.values()),
+        default=0,
     )
+    largest = sorted(lines, key=lambda name: (-lines[name][2], lines[name][0], name))
+    longest = sorted(largest, key=lambda name: lines[name][0] - lines[name][1])
+    latest = sorted(largest, key=lambda name: -lines[name][1])
+    packed = [_placed(lines, order) for order in (largest, longest, latest)]
+    memory.arena_bytes, memory.arena = min(packed, key=lambda found: found[0])
+
+
+def _placed(spans: Mapping[str, tuple[int, int, int]], order: Sequence[str]) -> tuple[int, dict[str, int]]:
+    """The size of the arena and the offsets, placing the tensors in this order."""
+    offsets: dict[str, int] = {}
+    for name in order:
+        first, last, size = spans[name]
+        offset = 0
+        meanwhile = [other for other in offsets if spans[other][0] <= last and first <= spans[other][1]]
+        for other in sorted(meanwhile, key=offsets.__getitem__):
+            if offset + size <= offsets[other]:
+                break
+            offset = max(offset, offsets[other] + spans[other][2])
+        offsets[name] = offset
+    return max((offsets[name] + spans[name][2] for name in offsets), default=0), offsets

@@ -176,7 +176,7 @@ class NativeProgram:
         first_step: int = 0,
     ) -> dict[str, Array]:
         """See ``Program.run``."""
-        given = read(self._system(frozenset()), self.dtype, values, state, steps)
+        given = read(self.system, self._system(frozenset()), self.dtype, values, state, steps)
         variant = self.variant(given.shapes, frozenset(given.moving), given.drawn, given.integers)
         self._last = variant
         space = variant.space

@@ -118,7 +118,7 @@ class NumpyProgram:
         first_step: int = 0,
     ) -> dict[str, Array]:
         """See ``Program.run``."""
-        given = read(self._prepared(frozenset()), self.dtype, values, state, steps)
+        given = read(self.system, self._prepared(frozenset()), self.dtype, values, state, steps)
         variant = self.variant(given.shapes, frozenset(given.moving), given.drawn, given.integers)
         self._last = variant
         fixed = given.fixed
@@ -165,12 +165,17 @@ class NumpyProgram:
             np.empty((number_of_steps, *(self._size(variant, axis) for axis in self.system.tensor_axes[name])), kind)
             for name, kind in zip(self.outputs, self._kinds(), strict=True)
         ]
+        # What a step replaces is shown as it was before.
+        replaced = [(at, fixed[name]) for at, name in enumerate(self.outputs) if name in self.system.updates]
         step = variant.step
         for number in range(number_of_steps):
             for place, values in changing:
                 arguments[place] = values[number]
+            before = [(at, value.copy()) for at, value in replaced]
             for output, value in zip(outputs, step(*arguments) or (), strict=True):
                 output[number] = value
+            for at, value in before:
+                outputs[at][number] = value
         return {name: output if stacked else output[0] for name, output in zip(self.outputs, outputs, strict=True)}
 
     def _size(self, variant: Variant, axis: str) -> int:
