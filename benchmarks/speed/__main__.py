@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -22,8 +23,8 @@ START_NAME = "process start"
 def main(arguments: Sequence[str] | None = None) -> None:
     given = _options(arguments)
     quick, rounds = given.quick, given.rounds or (5 if given.quick else 7)
-    options = Options(rounds, 0.1 if quick else 0.4, given.threads or cores(), given.backend, quick)
-    peers = [peer for peer in PEERS if not given.peers or peer.ours or peer.name.lower() in given.peers]
+    options = Options(rounds, 0.1 if quick else 0.3, given.threads or cores(), given.backend, quick)
+    peers = [peer for peer in PEERS if peer.measured(given.peers, quick)]
     workloads = [w for w in WORKLOADS if _chosen(w.name, given.only) and (w.quick or given.only or not quick)]
     # Tables go into files and pipes too, where no width is known.
     console = Console(width=None if Console().is_terminal else 180, highlight=False)
@@ -40,17 +41,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(
     workloads: Sequence[Workload], peers: Sequence[Peer], options: Options, start: bool, console: Console
 ) -> Results:
-    """Measure all of it, saying what is under way."""
+    """Measure all of it, saying what is under way.  Ctrl-C keeps what has been measured."""
     results, begun = Results(options), time.perf_counter()
-    with console.status("matrix products") as status:
+    with suppress(KeyboardInterrupt), console.status("") as status:
+
+        def say(text: str) -> None:
+            status.update(text)
+            if not console.is_terminal:
+                console.print(f"{time.perf_counter() - begun:5.0f} s  {text}")
+
+        say("matrix products")
         libraries = ["numpy", *(["torch"] if any(p.package == "torch" and not p.missing for p in peers) else [])]
-        results.peaks = measure_peaks(libraries, options.threads)
+        measure_peaks(results.peaks, libraries, options.threads)
         for number, workload in enumerate(workloads, 1):
-            status.update(f"{number} of {len(workloads)}: {workload.name}")
+            say(f"{number} of {len(workloads)}: {workload.name}")
             results.rows.append(measure(workload, peers, options))
         if start:
-            status.update(START_NAME)
+            say(START_NAME)
             results.start = measure_starts(peers, options)
+        say("matrix products again")
+        measure_peaks(results.peaks, libraries, options.threads)
     results.seconds = time.perf_counter() - begun
     return results
 
@@ -66,7 +76,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--peers", nargs="+", default=[], type=str.lower, metavar="PEER", help=", ".join(p.name for p in PEERS)
     )
     parser.add_argument("--rounds", type=int, help="7; with --quick 5")
-    parser.add_argument("--quick", action="store_true", help="the main workloads, within three minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="the main workloads without torch.compile, within three minutes"
+    )
     parser.add_argument("--backend", choices=BACKENDS, default=default_backend())
     parser.add_argument("--threads", type=int, help="at most so many; all cores")
     parser.add_argument("--json", type=Path, default=Path("runs/benchmarks/speed.json"), help="Markdown goes beside it")

@@ -19,6 +19,9 @@ from benchmarks.speed.peers import CHAINRULE, COMPILED, JAX, SKLEARN, TORCH, Pee
 from benchmarks.speed.process import ROOT, Failed, Process
 from benchmarks.speed.workloads import START, Workload
 
+# GFLOP/s: dtype → library → size of the square matrices → the best seen
+Peaks = dict[str, dict[str, dict[str, float]]]
+
 
 @dataclass(frozen=True)
 class Options:
@@ -175,12 +178,11 @@ def measure_starts(peers: Sequence[Peer], options: Options) -> Row:
         (TORCH.name, TORCH, {"form": "eager", "threads": 1}),
         (JAX.name, JAX, {"threads": options.threads, "unroll": 1}),
         (SKLEARN.name, SKLEARN, {"threads": 1}),
+        (COMPILED.name, COMPILED, {"form": "compile", "threads": 1}),
     ]
-    if not options.quick:
-        wanted.append((COMPILED.name, COMPILED, {"form": "compile", "threads": 1}))
     measured: dict[str, Measurement] = {}
     with tempfile.TemporaryDirectory() as warm:
-        for number in range(options.rounds + 1):
+        for number in range(1 + (min(3, options.rounds) if options.quick else options.rounds)):
             for name, peer, how in wanted:
                 if peer not in peers:
                     continue
@@ -212,21 +214,18 @@ def _start(peer: Peer, settings: Settings, caches: Path | None, found: Measureme
 # --- the machine ------------------------------------------------------------------------------------------------------
 
 
-def measure_peaks(libraries: Sequence[str], threads: int) -> dict[str, dict[str, dict[str, float]]]:
-    """GFLOP/s of square matrix products: dtype → library → size → the best seen, the libraries in turn."""
-    peaks: dict[str, dict[str, dict[str, float]]] = {}
-    for _ in range(2):
+def measure_peaks(peaks: Peaks, libraries: Sequence[str], threads: int) -> None:
+    """Put in the rates of square matrix products where they are the best so far, the libraries in turn."""
+    for dtype in ("float32", "float64"):
         for library in libraries:
-            for dtype in ("float32", "float64"):
-                command = [sys.executable, "-m", "benchmarks.speed.peak", library, dtype, str(threads)]
-                answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-                if answer.returncode == 0:
-                    found = peaks.setdefault(dtype, {}).setdefault(library, {})
-                    for size, value in json.loads(answer.stdout).items():
-                        found[size] = max(value, found.get(size, 0.0))
-    return peaks
+            command = [sys.executable, "-m", "benchmarks.speed.peak", library, dtype, str(threads)]
+            answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+            if answer.returncode == 0:
+                found = peaks.setdefault(dtype, {}).setdefault(library, {})
+                for size, value in json.loads(answer.stdout).items():
+                    found[size] = max(value, found.get(size, 0.0))
 
 
-def peak_of(peaks: dict[str, dict[str, dict[str, float]]], dtype: str) -> float:
+def peak_of(peaks: Peaks, dtype: str) -> float:
     """The most that any library reaches at any size."""
     return max((value for sizes in peaks.get(dtype, {}).values() for value in sizes.values()), default=math.nan)

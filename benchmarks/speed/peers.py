@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -10,8 +11,9 @@ from benchmarks.speed.workloads import Workload
 
 Settings = dict[str, Any]
 
-# Operations of a step below which ``--quick`` gives it one thread without trying two.
-SMALL = 2e8
+# Operations of a step below which one thread is best, and above which all are; between them both are tried.
+ONE_IS_BEST, ALL_ARE_BEST = 1e7, 2e9
+IN_DOUBT = 2e8  # where ``--quick`` divides them without trying
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,19 @@ class Peer:
             return workload.activation in ("relu", "sigmoid", "tanh") and not workload.dropout
         return True
 
+    def measured(self, chosen: Collection[str], quick: bool) -> bool:
+        """Whether to measure it, when these are asked for by their names in small letters (none: all)."""
+        if not chosen:
+            return not (quick and self is COMPILED)  # which takes longer to compile than all others together
+        return self.ours or self.name.lower() in chosen
+
     def candidates(self, workload: Workload, threads: int, backend: str, quick: bool) -> list[Settings]:
         """The settings to try; ``threads`` is how many there may be."""
         counts = sorted({1, threads})
-        if quick:
-            counts = counts[:1] if workload.operations < SMALL else counts[-1:]
+        if workload.operations < (IN_DOUBT if quick else ONE_IS_BEST):
+            counts = counts[:1]
+        elif workload.operations >= (IN_DOUBT if quick else ALL_ARE_BEST):
+            counts = counts[-1:]
         if self.ours:
             return [{"form": self.form, "backend": backend, "threads": threads}]  # it decides for itself
         if self is JAX:

@@ -15,7 +15,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.speed.measure import Measurement, Options, Row, peak_of
+from benchmarks.speed.measure import Measurement, Options, Peaks, Row, peak_of
 from benchmarks.speed.peers import CHAINRULE, PEERS
 from benchmarks.speed.targets import reached
 
@@ -25,9 +25,10 @@ class Results:
     """Everything that one run measured."""
 
     options: Options
-    peaks: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    peaks: Peaks = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
     start: Row | None = None
+    load: float = field(default_factory=lambda: os.getloadavg()[0] if hasattr(os, "getloadavg") else math.nan)
     seconds: float = 0.0
 
     def fields(self) -> dict[str, Any]:
@@ -36,6 +37,7 @@ class Results:
             "machine": machine(),
             "versions": versions(),
             "options": asdict(self.options),
+            "load_before": self.load,
             "peaks": self.peaks,
             "workloads": [row.fields() for row in self.rows],
             "start": None if self.start is None else self.start.fields(),
@@ -65,6 +67,7 @@ class Results:
     def machine_sheet(self) -> Sheet:
         lines = [[name, value] for name, value in {**machine(), **versions()}.items()]
         lines.append(["backend", f"{self.options.backend}, at most {self.options.threads} threads"])
+        lines.append(["processes computing before the run", f"{self.load:.1f}"])
         for dtype, libraries in self.peaks.items():
             for library, sizes in libraries.items():
                 size, best = max(sizes.items(), key=lambda pair: pair[1])

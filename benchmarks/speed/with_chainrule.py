@@ -12,7 +12,7 @@ from chainrule.layers import GELU, Dense, Dropout, Layer, Network, ReLU, Sigmoid
 from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.optimizers import SGD, Adam
 from chainrule.training.loop import first_state
-from chainrule.training.programs import program
+from chainrule.training.programs import backend_name, program
 from chainrule.training.step import TrainingStep, assemble
 from chainrule.training.threads import threads_for
 
@@ -66,6 +66,7 @@ class Training:
         self.data |= {name: np.array(value, workload.dtype) for name, value in step.constants.items()}
         self.orders = workload.orders
         self.rates = np.full(workload.chunk, workload.rate)
+        self.backend = backend_name(None)
         self.work = workload.batch * sum(self.state[tensor.name].size for tensor in step.parameters)
         self.loss = step.loss
         self.done = 0
@@ -77,7 +78,7 @@ class Training:
         return self.program.run(self.data, state, given, seed=0, first_step=self.done)
 
     def run(self, chunks: int) -> None:
-        with threads_for(self.work):
+        with threads_for(self.work, self.backend):
             for _ in range(chunks):
                 rows = self.orders[self.done // len(self.rates) % len(self.orders)]
                 self.last = self.steps(self.state, rows)
@@ -97,12 +98,13 @@ class Predicting:
         self.predict = program(step.prediction_system, (self.output,), workload.dtype).bind(state)
         self.values = {"x": workload.data[0][: workload.batch]}
         self.chunk = workload.chunk
+        self.backend = backend_name(None)
         self.work = workload.batch * sum(value.size for value in state.values())
         self.predict(self.values)
 
     def run(self, chunks: int) -> None:
         predict, values = self.predict, self.values
-        with threads_for(self.work):
+        with threads_for(self.work, self.backend):
             for _ in range(chunks * self.chunk):
                 self.last = predict(values)
 
