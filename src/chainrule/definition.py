@@ -143,8 +143,15 @@ def check_count(owner: str, name: str, value: object) -> int:
 
 def check_instance(owner: str, name: str, value: object, kind: type[Definition]) -> None:
     """Raise ChainruleError, listing the catalogue, unless ``value`` is a definition of this family."""
+    refuse_class(owner, name, value, kind)
     if not isinstance(value, kind):
         known = ", ".join(kind.catalogue)
         word = kind.__name__.lower()
         plural = word + ("es" if word.endswith("s") else "s")
         raise ChainruleError(f"{owner}: {name} must be one of the {plural} ({known}), not {value!r}")
+
+
+def refuse_class(owner: str, name: str, value: object, kind: type[Definition]) -> None:
+    """Raise ChainruleError where a class of definitions stands for one of them: ``Adam`` for ``Adam()``."""
+    if isinstance(value, type) and issubclass(value, kind):
+        raise ChainruleError(f"{owner}: {name}={value.__name__} is a class; write {name}={value.__name__}()")

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier
@@ -92,3 +95,55 @@ def test_settings_left_out_are_said(tmp_path: Path) -> None:
     model = Classifier(epochs=1, random_state=0, callbacks=lambda run: None).fit(np.eye(4), [0, 1] * 2)
     with pytest.warns(UserWarning, match="without the settings that have no text: callbacks"):
         model.save(tmp_path)
+
+
+def test_arguments_of_settings() -> None:
+    """As scikit-learn's searches set them; the definitions themselves stay as they are."""
+    adam = Adam(OneCycle(0.01))
+    model = Classifier(Dense(3), optimizer=adam, early_stopping=EarlyStopping(patience=3))
+    params = model.get_params()
+    assert params["optimizer__learning_rate__peak"] == 0.01 and params["early_stopping__patience"] == 3
+    assert not any(name.startswith("network__") for name in params)
+    model.set_params(optimizer__learning_rate__peak=0.1, early_stopping__patience=5, epochs=2)
+    assert model.optimizer == Adam(OneCycle(0.1)) and adam == Adam(OneCycle(0.01))
+    assert model.early_stopping == EarlyStopping(patience=5) and model.epochs == 2
+    model.set_params(optimizer__learning_rate=0.5, optimizer=AdamW())
+    assert model.optimizer == AdamW(0.5)
+
+
+def test_a_search_over_learning_rates() -> None:
+    X = np.random.default_rng(0).normal(size=(90, 3))
+    model = make_pipeline(StandardScaler(), Classifier(Dense(2), optimizer=Adam(), epochs=5, random_state=0))
+    search = GridSearchCV(model, {"classifier__optimizer__learning_rate": [1e-6, 0.1]}, cv=2).fit(X, X[:, 0] > 0)
+    assert search.best_estimator_[-1].optimizer == Adam(0.1)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"optimizer__rate": 1}, r"no optimizer__rate: optimizer is Adam\(.*\); there are optimizer__learning_rate"),
+        ({"loss__delta": 1}, "no loss__delta: loss is None; give one that has arguments"),
+        ({"network__units": 1}, "no network__units"),
+        ({"optimizer__learning_rate": -1}, "at least|above"),
+        ({"epoch": 1}, "Invalid parameter 'epoch'"),
+    ],
+)
+def test_no_such_setting(params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Classifier(Dense(3), optimizer=Adam()).set_params(**params)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": CrossEntropy}, r"Classifier: loss=CrossEntropy is a class; write loss=CrossEntropy\(\)"),
+        ({"optimizer": Adam}, r"Classifier: optimizer=Adam is a class; write optimizer=Adam\(\)"),
+        ({"optimizer": "adam"}, "Classifier: optimizer must be one of the optimizers"),
+        ({"regularizer": (L2(), L2)}, r"regularizer=L2 is a class"),
+        ({"network": [Dense(3), ReLU()]}, r"several layers are one Network\(Dense\(3\), ReLU\(\)\)"),
+    ],
+)
+def test_slips(settings: dict[str, Any], message: str) -> None:
+    X = np.random.default_rng(0).normal(size=(9, 3))
+    with pytest.raises(ChainruleError, match=message):
+        Classifier(**settings).fit(X, X[:, 0] > 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from lark import Lark, Token, Tree
@@ -83,15 +83,16 @@ def is_function(name: str) -> bool:
     return name in FUNCTIONS or name in REDUCTION_NAMES or name == "size"
 
 
-@lru_cache(maxsize=2)
-def _grammar(start: str) -> Lark:
-    return Lark(GRAMMAR, parser="lalr", start=start, propagate_positions=True, maybe_placeholders=True)
+@cache
+def _grammar() -> Lark:
+    starts = ["statement", "sum"]
+    return Lark(GRAMMAR, parser="lalr", start=starts, propagate_positions=True, maybe_placeholders=True)
 
 
 def syntax_tree(source: Source, start: str) -> Tree[Token]:
     """The tree of a statement (``start="statement"``) or of an expression (``"sum"``)."""
     try:
-        return _grammar(start).parse(source.text)
+        return _grammar().parse(source.text, start)
     except UnexpectedCharacters as error:
         at = error.pos_in_stream or 0
         raise EquationError(f"unexpected character {source.text[at]!r}", source, (at, at + 1)) from None

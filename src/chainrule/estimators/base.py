@@ -20,11 +20,15 @@ from chainrule.data.grid import Grid, axis_sizes, fit_grid
 from chainrule.data.rows import merge, read_weights, split
 from chainrule.data.table import Table, fit_table
 from chainrule.data.target import Target
+from chainrule.definition import check_instance, refuse_class
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
 from chainrule.estimators.model import Specification, output_shape, resolved
+from chainrule.estimators.nested import with_nested, with_values
 from chainrule.estimators.prediction import predictor
 from chainrule.losses import Loss
+from chainrule.optimizers import Clipping, Optimizer
+from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
 from chainrule.training.history import History
 from chainrule.training.loop import first_state, steps_per_epoch, train
@@ -113,6 +117,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def _metrics(self, names: tuple[str, ...], y: Array, prediction: Array) -> dict[str, float]:
         """Scores of the network's prediction on validation rows."""
+
+    # --- settings -----------------------------------------------------------------------------------------------------
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The settings by name; ``deep``: also their arguments, such as ``optimizer__learning_rate``."""
+        settings: dict[str, Any] = super().get_params(deep=False)
+        return with_nested(settings) if deep else settings
+
+    def set_params(self, **params: Any) -> Self:
+        """Change settings, or arguments of theirs: ``set_params(optimizer__learning_rate=0.01)``."""
+        super().set_params(**with_values(self.get_params(deep=False), params))
+        return self
 
     # --- fitting ------------------------------------------------------------------------------------------------------
 
@@ -221,6 +237,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _specify(self, *, weighted: bool, rows: int) -> None:
         """Network, loss and optimizer, those of the defaults where none are given, checked against the targets."""
         loss = self._default_loss() if self.loss is None else self.loss
+        owner = type(self).__name__
+        refuse_class(owner, "loss", loss, Loss)
         if not isinstance(loss, Loss):
             raise ChainruleError(f"loss is a loss such as {self._default_loss()!r}, not {loss!r}")
         units = self._units(loss)
@@ -228,6 +246,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         optimizer = defaults.default_optimizer(rows) if self.optimizer is None else self.optimizer
         given = self.regularizer
         regularizers = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
+        check_instance(owner, "optimizer", optimizer, Optimizer)
+        for regularizer in regularizers:
+            check_instance(owner, "regularizer", regularizer, Regularizer)
+        if self.clipping is not None:
+            check_instance(owner, "clipping", self.clipping, Clipping)
         sizes = axis_sizes(self.input_.shape)
         made = Specification(
             resolved(network, sizes),

@@ -172,4 +172,6 @@ def as_layer(layer: object, owner: str) -> Layer:
         raise ChainruleError(f"{owner}: {layer.__name__} is a class; write {layer.__name__}()")
     if callable(layer):
         return Custom(layer)
+    if isinstance(layer, list | tuple):
+        raise ChainruleError(f"{owner}: several layers are one Network({', '.join(map(repr, layer))})")
     raise ChainruleError(f"{owner}: {layer!r} is no layer, no equations text and no function that returns one")

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.metrics import get_scorer, get_scorer_names
 
 from chainrule.errors import ChainruleError
 
@@ -20,6 +19,9 @@ def check_metric(name: str) -> str:
 
     For all of them higher is better; errors have names such as ``neg_mean_absolute_error``.
     """
+    # Half a tenth of a second to import, for models without validation rows in vain.
+    from sklearn.metrics import get_scorer_names
+
     names = get_scorer_names()
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
@@ -40,6 +42,8 @@ def value_score(name: str, y: Array, predicted: Array) -> float:
 
 
 def _score(name: str, answers: Any, y: Array) -> float:
+    from sklearn.metrics import get_scorer
+
     try:
         return float(get_scorer(check_metric(name))(answers, np.empty((len(y), 1)), y))
     except (TypeError, ValueError) as error:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from chainrule.backends.native.threads import VARIABLE, limit
 from chainrule.backends.program import Program
 from chainrule.backends.threads import requested
 
@@ -36,8 +35,7 @@ def threads_for(multiply_adds: int, backend: str = "numpy") -> Iterator[None]:
 @contextmanager
 def allowed_threads(backend: str) -> Iterator[None]:
     """Limit NumPy's matrix products to the threads that are allowed, where anything was said about it."""
-    # Where nothing was, their library reads OMP_NUM_THREADS and variables of its own.
-    if backend != "numpy" or (requested() is None and not os.environ.get(VARIABLE)):
+    if backend != "numpy" or _is_left_to_numpy():
         yield
     else:
         with _controller().limit(limits=_allowed(), user_api="blas"):
@@ -56,7 +54,16 @@ def computed_by(backend: str, program: Program, multiply_adds: int) -> str:
     return f"compiled for {host().name}, {_counted(min(_allowed(), widest))}"
 
 
+def _is_left_to_numpy() -> bool:
+    """Whether nothing was said: the library of the products reads OMP_NUM_THREADS and variables of its own."""
+    from chainrule.backends.native.threads import VARIABLE
+
+    return requested() is None and not os.environ.get(VARIABLE)
+
+
 def _allowed() -> int:
+    from chainrule.backends.native.threads import limit
+
     return limit(requested())
 
 
