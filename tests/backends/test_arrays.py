@@ -148,10 +148,7 @@ def test_one_array_given_twice(backend: str) -> None:
     np.testing.assert_array_equal(same, [1, 2, 3])
 
 
-@pytest.mark.parametrize(
-    "backend",
-    [pytest.param("numpy", marks=pytest.mark.xfail(reason="a state that is replaced comes out replaced")), "native"],
-)
+@EACH
 def test_outputs_that_are_inputs_and_next_values(backend: str) -> None:
     """A value before it is replaced, the one that replaces it, and what reads both."""
     text = """
@@ -198,6 +195,16 @@ def test_results_belong_to_the_caller(backend: str) -> None:
         np.testing.assert_array_equal(one[name], kept[name])
         assert not np.shares_memory(one[name], two[name])
         one[name][...] = 0
+
+
+@EACH
+def test_sizes_of_what_is_not_read(backend: str) -> None:
+    """An axis has its size from an input that the outputs do not read."""
+    text = "integer token[b]\nparameter E[v,d]\ndata g[b]\ne[b,d] = E[token[b],d]\na[v] = sum[b](g[b]*[token[b] = v])"
+    program = compile(parse(text), ("a",), "float64", backend)
+    for words in (3, 7):
+        found = program.run({"token": [0, 2, 2], "g": np.ones(3)}, {"E": np.ones((words, 2))})["a"]
+        np.testing.assert_array_equal(found, [1, 0, 2] + [0] * (words - 3))
 
 
 @EACH

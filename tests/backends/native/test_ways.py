@@ -170,3 +170,34 @@ def test_guards_of_merged_axes() -> None:
     check(parse("data x[b,j,t]\ny[b,j,t] = x[b,j,t + 1]"), {"x": np.arange(24.0).reshape(3, 4, 2)})
     system = parse("integer n[b,j]\ndata x[v,d]\ny[b,j,d] = x[n[b,j] + 1,d]")
     check(system, {"n": np.array([[0, 1, 2, 3], [4, 3, -1, 0]]), "x": np.arange(15.0).reshape(5, 3)})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_columns_are_divided_at_panels(dtype: str) -> None:
+    """A packed matrix is read from the beginning of a panel, also in a region that something else has divided."""
+    text = """
+    data x[b,i]
+    parameter W[i,j]
+    u[j] = sum[i](W[i,j]^2)
+    n = sum[j](u[j])
+    v[j,i] = W[i,j]*n
+    z[b,j] = sum[i](x[b,i]*W[i,j])
+    """
+    random = np.random.default_rng(0)
+    x, W = random.normal(size=(256, 64)), random.normal(size=(64, 1000))
+    found = compile(parse(text), ("v", "z"), dtype).run({"x": x}, {"W": W})
+    np.testing.assert_allclose(found["z"], x @ W, atol=1e-9 if dtype == "float64" else 1e-4)
+
+
+def test_one_matrix_read_two_ways() -> None:
+    """W and its transpose are packed apart, though the axes have the same letters."""
+    text = """
+    data x[b,h]
+    parameter W[h',h]
+    z[b,h] = sum[h'](x[b,h']*W[h',h])
+    y[b,h] = sum[h'](z[b,h']*W[h,h'])
+    """
+    random = np.random.default_rng(0)
+    x, W = random.normal(size=(64, 128)), random.normal(size=(128, 128))
+    found = compile(parse(text), ("y",), "float64").run({"x": x}, {"W": W})
+    np.testing.assert_allclose(found["y"], x @ W @ W.T, atol=1e-9)
