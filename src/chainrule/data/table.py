@@ -222,7 +222,7 @@ def fit_table(frame: Frame, weights: Array | None = None) -> Table:
     if left_out:
         shown = ", ".join(f"{column.name!r} ({column.reason})" for column in left_out[:5])
         more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-        warnings.warn(f"left out: {shown}{more}", UserWarning, stacklevel=3)
+        warnings.warn(f"left out: {shown}{more}", UserWarning, stacklevel=5)  # whoever calls fit
     return table
 
 
