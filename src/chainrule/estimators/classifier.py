@@ -38,7 +38,9 @@ def unsmoothed(probabilities: Array, smoothing: float) -> Array:
     None becomes 0: a probability of less than what smoothing added counts as a twentieth of that.
     """
     added = smoothing / probabilities.shape[1]
-    return np.asarray(np.maximum(probabilities - added, added / 20) / (1 - smoothing))
+    scores = np.maximum(probabilities - added, added / 20)
+    scores /= np.add.reduce(scores, axis=1, keepdims=True)
+    return np.asarray(scores)
 
 
 class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore[misc]
@@ -145,11 +147,10 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         if self.target_.several:  # type: ignore[union-attr]
             return scores
         loss = plain_loss(self.specification_.loss)
-        smoothing = loss.smoothing if isinstance(loss, SmoothedCrossEntropy) else None
-        scores = np.maximum(scores, 0) if smoothing is None else unsmoothed(scores, smoothing)
+        if isinstance(loss, SmoothedCrossEntropy):
+            return unsmoothed(scores, loss.smoothing)
+        scores = np.maximum(scores, 0)
         total = np.add.reduce(scores, axis=1, keepdims=True)
-        if np.minimum.reduce(total, axis=None) > 0:
-            return np.asarray(scores / total)
         return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
 
     def _scores(self, X: Any) -> Array:
