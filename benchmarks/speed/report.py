@@ -94,8 +94,7 @@ class Results:
             )
         unit = {"train": "a step", "predict": "a call"}.get(task, "")
         headers = [f"median time {unit}", CHAINRULE.name, "GFLOP/s", "of peak", *peers]
-        problems = {f"{name}: {m.problem}" for row in rows for name, m in row.measured.items() if m.problem}
-        return Sheet(title, headers, lines, "; ".join(sorted(problems)))
+        return Sheet(title, headers, lines, _problems(rows))
 
     def fit_sheet(self) -> Sheet:
         lines = [
@@ -130,9 +129,9 @@ class Results:
                 f"{CHAINRULE.name}, cache {'empty' if name == 'cold' else 'filled'}" if name in OURS_AT_START else name
             )
             cells = [f"{found.median:.2f}", f"{found.imported:.2f}", f"{found.built:.2f}", f"{found.memory:.0f}"]
-            lines.append([label, *(cells if found.seconds else [found.problem or "–", "", "", ""])])
+            lines.append([label, *(cells if found.seconds else ["–"] * 4)])
         headers = [self.start.workload.name, "seconds", "of which import", "build, compile", "peak memory, MB"]
-        return Sheet("From the start of a process to the first finished step", headers, lines)
+        return Sheet("From the start of a process to the first finished step", headers, lines, _problems([self.start]))
 
     def target_sheet(self) -> Sheet:
         lines = [
@@ -207,6 +206,11 @@ def versions() -> dict[str, str]:
 def _names(rows: Sequence[Row]) -> list[str]:
     """The peers in these rows, ours left out."""
     return [p.name for p in PEERS if p.name != CHAINRULE.name and any(p.name in row.measured for row in rows)]
+
+
+def _problems(rows: Sequence[Row]) -> str:
+    """Why something was not measured."""
+    return "; ".join(sorted({f"{name}: {m.problem}" for row in rows for name, m in row.measured.items() if m.problem}))
 
 
 def _compared(row: Row, peer: str) -> str:

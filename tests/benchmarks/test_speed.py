@@ -11,7 +11,7 @@ from benchmarks.speed.measure import Measurement, Options, Row, measure, measure
 from benchmarks.speed.peers import CHAINRULE, ESTIMATOR, JAX, SKLEARN, TORCH, Peer
 from benchmarks.speed.report import Results
 from benchmarks.speed.targets import SMALL, TARGETS, reached
-from benchmarks.speed.workloads import WORKLOADS, Workload
+from benchmarks.speed.workloads import START, WORKLOADS, Workload
 from rich.console import Console
 
 TINY = Workload("tiny", (6, 5, 4, 3), 8, "tanh", rows=64)
@@ -72,6 +72,7 @@ def test_what_cannot_be_measured_is_said() -> None:
 
 
 def test_start_of_a_process() -> None:
+    assert START.chunk == 1 and not START.full_batch
     row = measure_starts([CHAINRULE], replace(OPTIONS, rounds=1))
     assert [len(row.measured[name].seconds) for name in ("cold", "warm")] == [1, 1]
     assert row.measured["cold"].median > row.measured["cold"].imported
