@@ -68,6 +68,9 @@ def read(
 
     Raises ChainruleError where an input is missing, where integers are not whole, and where steps differ in number.
     """
+    for name in steps or {}:
+        if name in system.updates:
+            raise ChainruleError(f"{name} has a next value; it goes from step to step by itself, not by steps")
     known = prepared.input_by_name
     unread = {n: np.shape(v) for n, v in (*values.items(), *state.items()) if n in system.input_by_name}
     unread.update((n, np.shape(v)[1:]) for n, v in (steps or {}).items() if n in system.input_by_name)

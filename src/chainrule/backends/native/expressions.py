@@ -204,7 +204,7 @@ class Expressions:
         return condition, value
 
     def _plus(self, total: Value, argument: Any) -> Value:
-        """total + argument, in one rounding where the argument is a product."""
+        """total + argument; what is subtracted is not negated first."""
         f = self.function
         negative = isinstance(argument, Apply) and argument.function == "neg"
         inner = argument.arguments[0] if negative else argument
@@ -253,24 +253,27 @@ class Expressions:
         """Rounded down; by 0 it is 0."""
         f = self.function
         one, other = self.together(one, other)
-        constant = other.text.isdigit() and other.text != "0"
-        zero = number(one.type, 0)
-        divisor = other
-        if not constant:
-            nothing = f.compare("eq", other, zero)
-            divisor = f.select(nothing, number(one.type, 1), other)
-        remainder = f.rem(one, divisor)
-        if constant:
+        zero, one_more = number(one.type, 0), number(one.type, 1)
+        if other.text.isdigit() and other.text != "0":
+            remainder = f.rem(one, other)
             below = f.compare("slt", remainder, zero)
-        else:
-            differs = f.compare("slt", f.binary("xor", remainder, divisor), zero)
-            below = f.binary("and", differs, f.compare("ne", remainder, zero))
+            if function == "%":
+                return f.select(below, f.add(remainder, other), remainder)
+            quotient = f.div(one, other)
+            return f.select(below, f.sub(quotient, one_more), quotient)
+        # processors refuse to divide by 0, and the least integer by -1
+        nothing = f.compare("eq", other, zero)
+        opposite = f.compare("eq", other, number(one.type, -1))
+        divisor = f.select(f.binary("or", nothing, opposite), one_more, other)
+        remainder = f.rem(one, divisor)
+        differs = f.compare("slt", f.binary("xor", remainder, divisor), zero)
+        below = f.binary("and", differs, f.compare("ne", remainder, zero))
         if function == "%":
             result = f.select(below, f.add(remainder, divisor), remainder)
         else:
             quotient = f.div(one, divisor)
-            result = f.select(below, f.sub(quotient, number(one.type, 1)), quotient)
-        return result if constant else f.select(nothing, zero, result)
+            result = f.select(opposite, f.neg(one), f.select(below, f.sub(quotient, one_more), quotient))
+        return f.select(nothing, zero, result)
 
     def _quotient(self, node: Apply, one: Any, other: Any) -> Value:
         """Division by what does not change in the innermost loop is multiplication by its reciprocal."""
@@ -280,10 +283,19 @@ class Expressions:
             key = ("reciprocal", other)
             if key not in self.memo[level]:
                 with f.at(self.levels[level]):
-                    divisor = self.real(other)
-                    self.memo[level][key] = f.div(number(divisor.type, 1.0), divisor)
-            return f.mul(*self.together(self.real(one), self.memo[level][key]))
+                    self.memo[level][key], self.memo[level]["scale", other] = self._reciprocal(self.real(other))
+            scaled = f.mul(*self.together(self.real(one), self.memo[level]["scale", other]))
+            return f.mul(*self.together(scaled, self.memo[level][key]))
         return f.div(*self.together(self.real(one), self.real(other)))
+
+    def _reciprocal(self, divisor: Value) -> tuple[Value, Value]:
+        """1/(divisor·scale) and scale, a power of two that keeps the reciprocal a normal number."""
+        f, kind = self.function, divisor.type
+        small, large = (2.0**-100, 2.0**100) if self.element == "float" else (2.0**-1000, 2.0**1000)
+        size = f.intrinsic("llvm.fabs", kind, divisor)
+        scale = f.select(f.compare("olt", size, number(kind, small)), number(kind, 2.0**64), number(kind, 1.0))
+        scale = f.select(f.compare("ogt", size, number(kind, large)), number(kind, 2.0**-64), scale)
+        return f.div(number(kind, 1.0), f.mul(divisor, scale)), scale
 
     def _power(self, base: Value, power: int) -> Value:
         f = self.function

@@ -64,7 +64,7 @@ def plan(space: Space, schedule: Schedule, outputs: Sequence[str], updates: Mapp
     for state, following in updates.items():
         if following not in writers or following in memory.same:
             memory.copies.append((following, state))
-        elif _may_replace(space, state, following, readers, writers, times):
+        elif _may_replace(state, following, readers, writers, times):
             memory.same[following] = state
         else:
             memory.copies.append((following, state))
@@ -121,7 +121,6 @@ def _times(schedule: Schedule) -> dict[int, int]:
 
 
 def _may_replace(
-    space: Space,
     state: str,
     following: str,
     readers: Mapping[str, list[tuple[Region, Operation]]],
@@ -130,10 +129,6 @@ def _may_replace(
 ) -> bool:
     """Whether the next value may be written where the present one lies."""
     region, operation = writers[following]
-    if space.tensors[state].axes != space.tensors[following].axes and [
-        space.size(a) for a in space.tensors[state].axes
-    ] != [space.size(a) for a in space.tensors[following].axes]:
-        return False
     for place, other in readers.get(state, []):
         if other is operation:
             if not isinstance(operation.statements[0], Pointwise) or operation.inner:

@@ -291,7 +291,6 @@ class _Nest:
                 body()
                 return
             self._vectors(along, body)
-        return
 
     def _enter(self, stack: ExitStack, name: str) -> None:
         low, high = self.bounds(name)
@@ -385,24 +384,19 @@ class _Nest:
             write.vector_axis, write.lanes = None, 1
             return values
 
-        return self._loops(inner, start, vectors)
+        return self.fold_many(inner, start, vectors)
 
     def fold_many(
-        self, inner: Sequence[str], start: list[Value], turn: Callable[[list[Value]], list[Value]]
-    ) -> list[Value]:
-        """Accumulate several values over scalar loops."""
-        return self._loops(inner, start, turn)
-
-    def _loops(
         self, inner: Sequence[str], values: list[Value], turn: Callable[[list[Value]], list[Value]]
     ) -> list[Value]:
+        """Accumulate several values over scalar loops."""
         if not inner:
             return turn(values)
         name, *rest = inner
         low, high = self.bounds(name)
         with self.kernel.function.loop(low, high, 1, values) as loop:
             self.expressions.open(name, loop.index)
-            loop.next = self._loops(rest, loop.carried, turn)
+            loop.next = self.fold_many(rest, loop.carried, turn)
             self.expressions.close(name)
         return loop.results
 
@@ -512,15 +506,15 @@ def _size(space: Space, own: dict[str, int], name: str) -> int:
 def _may_join(space: Space, statements: list[Statement], first: str, second: str) -> bool:
     if not all(_side_by_side(space, statement, first, second) for statement in statements):
         return False
-    # a tensor has one view: all its reads join these axes, or none
-    views: dict[str, set[bool]] = {}
+    # a tensor has one view: all its reads join these axes, at the same place, or none does
+    views: dict[str, set[int]] = {}
     for statement in statements:
-        views.setdefault(statement.name, set()).add(first in statement.axes)
+        views.setdefault(statement.name, set()).add(statement.axes.index(first) if first in statement.axes else -1)
         for node in subexpressions(statement.expression):
             if isinstance(node, Access):
                 names = [plain_axis(index) for index in node.indices]
-                views.setdefault(node.tensor, set()).add(first in names)
-    return all(len(joined) == 1 for joined in views.values())
+                views.setdefault(node.tensor, set()).add(names.index(first) if first in names else -1)
+    return all(len(places) == 1 for places in views.values())
 
 
 def _side_by_side(space: Space, statement: Statement, first: str, second: str) -> bool:

@@ -79,7 +79,7 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
     columns = [statement.columns[-1]] if statement.columns else []
     result = Operand(statement.name, _result_steps(space, statement), (), ())
     for axis in reversed(statement.columns[:-1]):
-        if axis == along or not _fits(steps, axis, columns[0], (right, result)):
+        if along in (axis, columns[0]) or not _fits(steps, axis, columns[0], (right, result)):
             break
         columns.insert(0, axis)
     order = sorted(statement.summed, key=lambda axis: -steps.of(right, axis))
@@ -99,7 +99,7 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
     adds = total <= SMALL_RESULT and k_size >= 32 * n_size and k_size >= 512
     if contiguous and (m_size < FEW_ROWS or n_size * k_size <= SMALL_B or adds):
         packing = "direct"
-    elif varies or adds:
+    elif varies or adds or right.guards:
         packing = "inline"
     else:
         packing = "ahead"
@@ -203,7 +203,6 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
                 value = f.add(value, f.mul(integer(coefficient), place.ranges[str(atom)][0]))
             inside = f.compare("ult", value, place.size(fits))
             guard = inside if guard is None else f.binary("and", guard, inside)
-        first = True
         accumulate: Value = integer(1 if adds else 0)
         for axis in product.sums:
             low, high = place.ranges.get(axis, (integer(0), place.size(axis)))
@@ -211,8 +210,7 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
             index[axis] = loop.index
             if not adds:
                 later = f.cast("zext", f.compare("sgt", loop.index, low), "i64")
-                accumulate = later if first else f.binary("or", accumulate, later)
-            first = False
+                accumulate = later if accumulate.text == "0" else f.binary("or", accumulate, later)
 
         def address(operand: Operand, base: Value, skipped: Sequence[str] = ()) -> Value:
             offset = place.amount(operand.start)
@@ -244,11 +242,9 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
             if product.packing == "ahead":
                 sbp = f.mul(whole_k, integer(panel))
                 offset = integer(0)
-                one = product.one_packed(space)
                 for axis in product.packed_axes():
                     offset = f.add(f.mul(offset, place.size(axis)), index[axis])
                 offset = f.mul(offset, _one_packed(place, product, panel))
-                assert one >= 0
                 if product.k[0] in place.ranges:
                     begin = place.ranges[product.k[0]][0]
                     for axis in product.k[1:]:

@@ -97,12 +97,12 @@ class NativeProgram:
         sizes = self._sizes_of[shown]
         safe = safe_reads(system, sizes, integers)
         key = (stepped, given, shown, tuple(safe.values()))
-        if key not in self._variants:
+        variant = self._variants.get(key)
+        if variant is None:
             if len(self._variants) >= MOST_VARIANTS:
-                self._variants.clear()
-                self._sizes_of = {shown: sizes}
-            self._variants[key] = self._compile(system, sizes, stepped, safe)
-        return self._variants[key]
+                self._variants, self._sizes_of = {}, {shown: sizes}
+            self._variants[key] = variant = self._compile(system, sizes, stepped, safe)
+        return variant
 
     def _compile(
         self, system: System, sizes: Mapping[str, int], stepped: frozenset[str], safe: Mapping[Place, bool]
@@ -298,7 +298,8 @@ class _Call:
     def __init__(self, program: NativeProgram, state: Mapping[str, Array], arrays: Mapping[str, Array]) -> None:
         shapes = {name: array.shape for name, array in (*state.items(), *arrays.items())}
         known = program.system.input_by_name
-        self.variant = variant = program.variant({n: shape for n, shape in shapes.items() if n in known}, frozenset())
+        known_shapes = {name: shape for name, shape in shapes.items() if name in known}
+        self.variant = variant = program.variant(known_shapes, frozenset(), frozenset(), {})
         self.dtype = program.dtype
         self.state = state
         self.control = np.zeros(CONTROL, dtype=np.int64)
@@ -320,14 +321,14 @@ class _Call:
                 slots[name] = at
                 if name in state:
                     self.words[at] = _address(state[name])
-        # name, shape, type, own memory or None, word of the address
-        self.inputs: list[tuple[str, tuple[int, ...], Any, Array | None, int]] = []
+        # name, shape, type, own memory or None, word of the address (None: the code does not read it)
+        self.inputs: list[tuple[str, tuple[int, ...], Any, Array | None, int | None]] = []
         for name, array in arrays.items():
+            where = slots.get(name)
             own = np.empty(array.shape, program.dtype) if array.size <= SMALL_ARRAY else None
-            at = slots.get(name, 0)
-            if own is not None and name in slots:
-                self.words[at] = _address(own)
-            self.inputs.append((name, array.shape, array.dtype, own, at))
+            if where is not None and own is not None:
+                self.words[where] = _address(own)
+            self.inputs.append((name, array.shape, array.dtype, own, where))
         self.outputs: list[tuple[str, tuple[int, ...], Any, Array | None, int]] = []
         for name in program.outputs:
             shape = tuple(space.size(axis) for axis in space.tensors[name].axes)
@@ -352,15 +353,15 @@ class _Call:
                 return None
             if own is not None:
                 own[...] = value
-            else:
-                array = np.ascontiguousarray(value, self.dtype)
+            elif at is not None:
+                array = np.require(value, self.dtype, ("C", "A"))
                 self.words[at] = _address(array)
                 kept.append(array)
         results: dict[str, Array] = {}
-        for name, shape, kind, own, at in self.outputs:
+        for name, shape, kind, own, word in self.outputs:
             if own is None:
                 results[name] = array = np.empty(shape, kind)
-                self.words[at] = _address(array)
+                self.words[word] = _address(array)
         if self.variant.widest == 1:
             self.invoke(*self.alone)
         else:

@@ -7,7 +7,7 @@ whether it is to stop, and writes how far it has come.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chainrule.backends.native import ir, nests, products
@@ -317,7 +317,3 @@ def scratch_bytes(space: Space, schedule: Schedule, memory: Memory) -> int:
     used += [i.product for _, o in schedule.operations() for i in o.inner if i.product is not None]
     width = bytes_of(space.element)
     return memory.local_bytes + -(-products.scratch_elements(space, used) * width // 64) * 64
-
-
-def shape(space: Space, axes: Sequence[str]) -> tuple[int, ...]:
-    return tuple(space.size(axis) for axis in axes)

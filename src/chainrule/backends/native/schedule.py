@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from chainrule.backends.native.ir import bytes_of
-from chainrule.backends.native.products import Product, product_for
+from chainrule.backends.native.products import SMALL_RESULT, Product, product_for
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import (
     Contraction,
@@ -35,7 +35,6 @@ from chainrule.equations.walk import subexpressions
 # Work is counted in multiply-adds; about this many take as long as threads need to meet a few times.
 WORTH_THREADS = 2_000_000  # a step with less runs in one thread
 WORTH_DIVIDING = 80_000  # an operation with less stands in the serial region
-MOST_SHARED = 16_384  # elements that a shard may add up on its own
 FEWEST_POSITIONS = 32  # positions a shard must have to do so
 BLOCK_BYTES = 192 * 1024  # what a block of a region should touch: a share of the second cache
 SHARD = "shard"
@@ -224,8 +223,7 @@ class _Scheduler:
             if all(self.is_local(operation, name, region, part) for name in local):
                 statement = operation.statements[0]
                 if isinstance(statement, Recurrence):
-                    plain = part != statement.axis and _is_plain(operation, set(operation.writes), part)
-                    if plain and all(part in inner.axes for inner in operation.all_statements()):
+                    if self.may_divide_recurrence(operation, part):
                         return part, False
                     continue
                 if part in statement.axes:
@@ -264,6 +262,22 @@ class _Scheduler:
             return not isinstance(statement, Random) or part == statement.axes[0]
         return part not in product.columns or (part == product.columns[0] and product.packing != "inline")
 
+    def may_divide_recurrence(self, operation: Operation, part: str) -> bool:
+        """Whether each position of the part depends on no other one, in any of the statements repeated."""
+        statement = operation.statements[0]
+        assert isinstance(statement, Recurrence)
+        inside = list(operation.all_statements())
+        if part == statement.axis or not all(part in inner.axes for inner in inside):
+            return False
+        places = {inner.name: inner.axes.index(part) for inner in inside}
+        for inner in inside:
+            for node in subexpressions(inner.expression):
+                elsewhere = isinstance(node, Access) and node.tensor in places
+                if elsewhere and plain_axis(node.indices[places[node.tensor]]) != part:
+                    return False
+        products = [inner.product for inner in operation.inner if inner.product is not None]
+        return not any(part in product.columns for product in products)
+
     def meets_panels(self, operation: Operation, part: str, region: Region) -> bool:
         """Whether every shard of the region begins at a panel of the packed B, if its columns are divided."""
         product = operation.product
@@ -280,7 +294,7 @@ class _Scheduler:
             return False
         if operation.product is not None and part not in (operation.product.k[0], *operation.product.sums):
             return False
-        if self.space.elements(statement.name) > MOST_SHARED:
+        if self.space.elements(statement.name) > SMALL_RESULT:
             return False
         small = self.space.elements(statement.name) <= 64
         return small or region.positions // region.shards >= FEWEST_POSITIONS
@@ -308,9 +322,9 @@ class _Scheduler:
         statement = operation.statements[0]
         axes = [axis for axis in statement.axes if all(axis in s.axes for s in operation.all_statements())]
         if isinstance(statement, Recurrence):
-            names = set(operation.writes)
-            axes = [axis for axis in axes if axis != statement.axis and _is_plain(operation, names, axis)]
-        axes = [axis for axis in axes if self.may_divide(operation, axis)]
+            axes = [axis for axis in axes if self.may_divide_recurrence(operation, axis)]
+        else:
+            axes = [axis for axis in axes if self.may_divide(operation, axis)]
         long = [axis for axis in axes if space.size(axis) >= 16 * space.target.cores]
         if long:
             return long[0]
@@ -379,15 +393,6 @@ class _Scheduler:
             self.ready[name] = region.level + 1
             if part is not None and operation.packs is None and not adds:
                 region.parts[name] = space.tensors[name].axes.index(part)
-
-
-def _is_plain(operation: Operation, names: set[str], part: str) -> bool:
-    for statement in operation.all_statements():
-        for node in subexpressions(statement.expression):
-            reads = isinstance(node, Access) and node.tensor in names
-            if reads and part not in [plain_axis(index) for index in node.indices]:
-                return False
-    return True
 
 
 def _fused(space: Space, operations: list[Operation], along: str | None = None) -> list[Operation]:

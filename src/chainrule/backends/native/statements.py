@@ -97,8 +97,7 @@ class Contraction(Statement):
 
 @dataclass(frozen=True)
 class Scatter(Statement):
-    """``term`` is added at ``places`` (axis of the result, position) for each of the axes ``summed``; it counts where
-    every one of ``conditions`` holds."""
+    """``term`` is added at ``places`` (axis of the result, position) for all positions of the axes ``summed``."""
 
     term: Expression
     places: tuple[tuple[str, Expression], ...]
@@ -200,7 +199,7 @@ def _has_reduction(node: Any) -> bool:
     return any(isinstance(part, Reduce) for part in subexpressions(node))
 
 
-def _is_integer(space: Space, node: Reduce) -> bool:
+def _is_integer(space: Space, node: Expression) -> bool:
     known = {name: "integer" if tensor.element == "i64" else "real" for name, tensor in space.tensors.items()}
     return kind_of(node, known) == "integer"
 
@@ -299,7 +298,9 @@ def _scatter(space: Space, name: str, axes: tuple[str, ...], node: Reduce, origi
             continue
         for axis_side, other in (factor.arguments, factor.arguments[::-1]):
             axis = plain_axis(axis_side)
-            if axis in axes and axis not in places and tensors(other) and not set(axes) & set(free_axes(other)):
+            if axis is None or axis not in axes or axis in places or not tensors(other):
+                continue
+            if _is_integer(space, other) and not set(axes) & set(free_axes(other)):
                 if any(axis in free_axes(part) for part in rest if part is not factor):
                     continue
                 places[axis] = other
