@@ -181,34 +181,39 @@ def measure_starts(peers: Sequence[Peer], options: Options) -> Row:
         (COMPILED.name, COMPILED, {"form": "compile", "threads": 1}),
     ]
     measured: dict[str, Measurement] = {}
+    parts: dict[str, list[tuple[float, float]]] = {}
+    rounds = min(3, options.rounds) if options.quick else options.rounds
     with tempfile.TemporaryDirectory() as warm:
-        for number in range(1 + (min(3, options.rounds) if options.quick else options.rounds)):
+        for number in range(rounds + 1):
             for name, peer, how in wanted:
-                if peer not in peers:
-                    continue
+                if peer not in peers or (peer is COMPILED and number > 2):
+                    continue  # twice is enough for what takes as long as all others together
                 found = measured.setdefault(name, Measurement(name, how, problem=peer.missing))
                 if found.problem:
                     continue
                 try:
-                    taken = _start(peer, how, Path(warm) if name == "warm" else None, found)
+                    taken, imported, built = _start(peer, how, Path(warm) if name == "warm" else None, found)
                 except Failed as failed:
                     found.problem = str(failed)
                     continue
                 if number:  # the first is to have the files of all in memory, and the warm cache filled
                     found.seconds.append(taken)
+                    parts.setdefault(name, []).append((imported, built))
+    for name, taken_by in parts.items():
+        medians = [statistics.median(seconds) for seconds in zip(*taken_by, strict=True)]
+        measured[name].imported, measured[name].built = medians
     return Row(START, measured)
 
 
-def _start(peer: Peer, settings: Settings, caches: Path | None, found: Measurement) -> float:
+def _start(peer: Peer, settings: Settings, caches: Path | None, found: Measurement) -> tuple[float, float, float]:
+    """Seconds to the first finished step, and those of them for importing and for building."""
     begun = time.perf_counter()
     with Process(peer, START, settings, caches) as process:
         imported, built = process.reply(), process.reply()
         process.run(1)
         taken = time.perf_counter() - begun
-        found.imported, found.memory_imported = imported["seconds"], imported["memory"]
-        found.built = built["seconds"]
-        found.memory = process.ask("end")["memory"]
-    return taken
+        found.memory_imported, found.memory = imported["memory"], process.ask("end")["memory"]
+    return taken, imported["seconds"], built["seconds"]
 
 
 # --- the machine ------------------------------------------------------------------------------------------------------
