@@ -45,12 +45,13 @@ def difference(system: System, values: dict[str, Any], expected: dict[str, Any])
     state: dict[str, Any] = {tensor.name: values[tensor.name] for tensor in system.parameters}
     data = {name: value for name, value in values.items() if name not in state}
     program = native(system, names, "float64")
-    found = program.run(data, state)
+    bound = program.bind(state)
     wrong = []
-    for name in names:
-        scale = np.abs(expected[name]).max(initial=0.0)
-        if not np.allclose(found[name], expected[name], rtol=1e-9, atol=1e-10 * scale + 1e-12):
-            wrong.append(name)
+    for how, found in (("", program.run(data, state)), (" bound", bound(data)), (" bound again", bound(data))):
+        for name in names:
+            scale = np.abs(expected[name]).max(initial=0.0)
+            if not np.allclose(found[name], expected[name], rtol=1e-9, atol=1e-10 * scale + 1e-12):
+                wrong.append(name + how)
     assert program._last is not None
     return ", ".join(wrong), program._last.memory
 

@@ -98,7 +98,7 @@ class Example:
 
 def examples(smooth: bool = False, long: bool = False) -> st.SearchStrategy[Example]:
     """Systems and values; ``smooth`` leaves out functions with kinks, max and min; ``long``: two axes are longer than
-    a vector register.
+    a vector register, and there are matrix products, also within recurrences.
 
     Each comes from a seed of its own, so that some hundreds are as many different ones.  To have a failing one
     made smaller, set SHRINK to True for the while: hypothesis then makes every choice itself.
@@ -118,8 +118,14 @@ class _Writer:
         self.reductions = ("sum", "sum", "logsumexp") if smooth else ("sum", "sum", "logsumexp", "max", "min")
         self.smooth = smooth
         self.sizes = {name: random.randint(1, 4) for name in AXES}
+        self.long = long
         if long:  # but not t: a recurrence may double an error at each step
-            self.sizes |= {name: random.choice(LONG) for name in random.sample(("b", "i", "j"), 2)}
+            one, other = random.sample(("b", "i", "j"), 2)
+            self.sizes[one] = random.choice(LONG)
+            self.sizes[other] = self.sizes[one] if self.chance(40) else random.choice(LONG)
+            if self.chance(25):
+                self.sizes |= dict.fromkeys(("b", "i", "j"), random.choice(LONG[:3]))
+        self.inputs: list[Input] = []
         self.real: dict[str, tuple[str, ...]] = {}
         self.integer: dict[str, tuple[str, ...]] = {}
         self.equations: list[Equation] = []
@@ -134,12 +140,16 @@ class _Writer:
         return tuple(self.random.sample(AXES, self.random.randint(least, most)))
 
     def example(self) -> Example:
-        inputs = [Input(name, self.some_axes(), self.choose("data", "parameter")) for name in ("x", "W", "β")]
+        self.inputs = inputs = [
+            Input(name, self.some_axes(), self.choose("data", "parameter")) for name in ("x", "W", "β")
+        ]
         inputs += [Input(name, self.some_axes(0, 2), "integer") for name in ("n", "m")]
         self.real = {tensor.name: tensor.axes for tensor in inputs if tensor.role != "integer"}
         self.integer = {tensor.name: tensor.axes for tensor in inputs if tensor.role == "integer"}
         self.equations = equations = []
-        kinds = (self.plain, self.plain, self.again, self.counted, self.recurrence, self.pair)
+        kinds = [self.plain, self.plain, self.again, self.counted, self.recurrence, self.pair]
+        if self.long:
+            kinds += [self.product, self.product, self.layered, self.turned]
         for number in range(self.random.randint(1, 3)):
             equations += self.choose(*kinds)(str(number))
         outcomes = [e for e in equations if e.name in self.real]
@@ -150,7 +160,7 @@ class _Writer:
         generator = np.random.default_rng(self.random.randint(0, 999))
         values: dict[str, NDArray[Any]] = {}
         for tensor in inputs:
-            shape = tuple(self.sizes[name] for name in tensor.axes)
+            shape = tuple(self.sizes[base_axis(name)] for name in tensor.axes)
             values[tensor.name] = (
                 generator.integers(-1, 4, shape) if tensor.role == "integer" else generator.normal(size=shape)
             )
@@ -224,6 +234,73 @@ class _Writer:
         other = apply("sigmoid", self.value(axes, 1) - access(first, axes))
         self.real[first] = self.real[second] = axes
         return [Equation(first, axes, written(one)), Equation(second, axes, written(other))]
+
+    def product(self, number: str) -> list[Equation]:
+        """A contraction of two tensors: batch, rows, columns, and what is summed, each in any order."""
+        axes = self.some_axes(1, 3)
+        free = [name for name in AXES if name not in axes]
+        summed = tuple(self.random.sample(free, self.random.randint(1, min(2, len(free)))))
+        where = {name: self.choose("left", "right", "right", "both") for name in axes}
+        sides = [
+            self.shuffled((*(name for name in axes if where[name] in (side, "both")), *summed))
+            for side in ("left", "right")
+        ]
+        reads = []
+        for letter, side in zip("AB", sides, strict=True):
+            name = letter + number
+            self.inputs.append(Input(name, side, self.choose("data", "parameter")))
+            moved = self.choose(*side) if self.chance(20) else None
+            reads.append(Access(name, tuple(Index(((1, a),), 1) if a == moved else axis(a) for a in side)))
+        equation = Equation("y" + number, axes, written(Reduce("sum", summed, apply("*", *reads)) * Number(0.1)))
+        if self.chance(40):
+            equation = Equation("y" + number, axes, written(Reduce("sum", summed, apply("*", *reads))))
+        for letter, side in zip("AB", sides, strict=True):
+            self.real[letter + number] = side
+        self.real[equation.name] = axes
+        return [equation]
+
+    def turned(self, number: str) -> list[Equation]:
+        """A tensor and itself with its axes in another order, where these have one size."""
+        many = [name for name, axes in self.real.items() if len(axes) > 1 and not set(axes) - set(AXES)]
+        if not many:
+            return self.plain(number)
+        name = self.choose(*many)
+        axes = self.real[name]
+        parts: list[Any] = []
+        for _ in range(self.random.randint(2, 3)):
+            turn = self.random.randint(0, len(axes) - 1)
+            order = self.choose(self.shuffled(axes), (*axes[turn:], *axes[:turn]))
+            fits = all(self.sizes[one] == self.sizes[other] for one, other in zip(order, axes, strict=True))
+            parts.append(access(name, order if fits else axes))
+        equation = Equation("y" + number, axes, written(apply(self.choose("+", "*"), *parts)))
+        if self.chance(30):
+            summed = Reduce("sum", axes[:1], apply("*", *parts[:2]))
+            equation = Equation("y" + number, axes[1:], written(summed))
+        self.real[equation.name] = equation.axes
+        return [equation]
+
+    def layered(self, number: str) -> list[Equation]:
+        """A recurrence in which a matrix takes what was before to what is now."""
+        unit = self.choose("b", "i", "j")
+        others = [name for name in ("b", "i", "j") if name != unit]
+        axes = self.shuffled((unit, "t", *self.random.sample(others, self.random.randint(0, 2))))
+        name, matrix, summed = "h" + number, "U" + number, unit + "'"
+        step = self.choose(-1, 1)
+        self.inputs.append(Input(matrix, (summed, unit), "parameter"))
+        read = (summed, unit) if self.chance(60) else (unit, summed)
+        before = Access(
+            name, tuple(Index(((1, a),), step) if a == "t" else axis(summed if a == unit else a) for a in axes)
+        )
+        factors = [before, access(matrix, read)]
+        self.random.shuffle(factors)
+        total = Reduce("sum", (summed,), apply("*", *factors))
+        value = apply("tanh", total * Number(0.1) + self.value(axes, 1))
+        self.real[name] = axes
+        self.real[matrix] = (summed, unit)
+        return [Equation(name, axes, written(value))]
+
+    def shuffled(self, axes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self.random.sample(axes, len(axes)))
 
     def neighbour(self, name: str, axes: tuple[str, ...], step: int) -> Access:
         return Access(name, tuple(Index(((1, a),), step) if a == "t" else axis(a) for a in axes))

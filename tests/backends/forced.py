@@ -61,7 +61,7 @@ def forced(way: Way) -> Iterator[None]:
         (schedule, "WORTH_THREADS", 0),
         (schedule, "WORTH_DIVIDING", 0),
         (schedule, "FEWEST_POSITIONS", 1),
-        (schedule, "MOST_SHARED", way.shared),
+        (schedule, "SMALL_RESULT", way.shared),
         (schedule, "BLOCK_BYTES", way.block_bytes),
         (program, "host", machine),
     ]

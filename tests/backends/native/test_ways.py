@@ -34,18 +34,26 @@ WAYS = {
 EACH_WAY = pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 
 
-def check(system: System, values: dict[str, Any], tolerance: float = 1e-9, seed: int = 0) -> NativeProgram:
-    """Every tensor of the system, compiled here, is what the evaluator says."""
+def check(
+    system: System, values: dict[str, Any], tolerance: float = 1e-9, seed: int = 0, bound: bool = False
+) -> NativeProgram:
+    """Every tensor of the system, compiled here, is what the evaluator says; ``bound``: called so, too."""
     names = tuple(equation.name for equation in system.equations)
     data, state = split(system, values)
     program = compile(system, names, "float64")
-    found = program.run(data, state, seed=seed)
     expected = evaluate(system, values, seed=seed)
-    for name in names:
-        try:
-            agree(found[name], expected[name], "float64", tolerance)
-        except AssertionError as error:
-            raise AssertionError(f"{name}: {error}\n{system}") from None
+    found = program.run(data, state, seed=seed)
+    if bound:
+        call = program.bind(state)
+        calls = [found, call(data), call(data)]
+    else:
+        calls = [found]
+    for results in calls:
+        for name in names:
+            try:
+                agree(results[name], expected[name], "float64", tolerance)
+            except AssertionError as error:
+                raise AssertionError(f"{name}: {error}\n{system}") from None
     return program
 
 
@@ -57,7 +65,7 @@ def test_generated_systems(seed: int) -> None:
     for system in systems:
         for _, way in both_ways(seed):
             with way:
-                check(system, found.values)
+                check(system, found.values, bound=True)
 
 
 @EACH_WAY
