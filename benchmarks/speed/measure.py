@@ -23,6 +23,9 @@ from benchmarks.speed.workloads import START, Workload
 Peaks = dict[str, dict[str, dict[str, float]]]
 
 
+QUIET = 0.3  # seconds before each turn: the threads of the one before spin for a while after its last step
+
+
 @dataclass(frozen=True)
 class Options:
     """How to measure.  ``seconds``: about how long each takes in each round."""
@@ -128,6 +131,7 @@ def measure(workload: Workload, peers: Sequence[Peer], options: Options) -> Row:
             running.append(best)
         for _ in range(options.rounds):
             for one in running:
+                time.sleep(QUIET)
                 one.measurement.seconds.append(one.round(workload))
         for one in running:
             one.measurement.memory = one.process.ask("end")["memory"]

@@ -10,7 +10,7 @@ import pytest
 
 from chainrule.data.frame import as_frame
 from chainrule.data.grid import Grid, axis_sizes, fit_grid
-from chainrule.data.table import BOUND, Category, LeftOut, Number, Table, fit_table, nearest
+from chainrule.data.table import Category, LeftOut, Number, Table, fit_table, nearest
 from chainrule.errors import ChainruleError
 
 
@@ -53,7 +53,7 @@ def test_encoding(table: Table) -> None:
     design = table.encode(as_frame(houses()), np.float64)
     area = houses()["area"].to_numpy()
     z = (area - area.mean()) / area.std()
-    np.testing.assert_allclose(design[:, 0], z / np.sqrt(1 + (z / BOUND) ** 2))
+    np.testing.assert_allclose(design[:, 0], z / np.sqrt(1 + (z / 3) ** 2))
     assert design[3, 1] == 0 and design[3, 3] == 1 and design[:, 3].sum() == 1
     assert list(design[4, 4:]) == [0, 0, 0, 0, 1]
     assert list(design[5, 4:]) == [0, 0, 0, 1, 0]
@@ -66,7 +66,7 @@ def test_new_rows(table: Table) -> None:
         {"area": [np.nan, 1e30], "town": ["Rom", "Bonn"], "age": [1, 2], "new": [True, False], "zero": 0}
     )
     design = table.encode(as_frame(rows), np.float64)
-    assert design[0, 0] == 0 and design[1, 0] == pytest.approx(BOUND)
+    assert design[0, 0] == 0 and design[1, 0] == pytest.approx(3)
     assert list(design[0, 4:]) == [0, 0, 0, 1, 0]
 
 

@@ -1,7 +1,7 @@
 """From a table to the numbers a network reads, [b, i]: what is done to each column, learnt from the training rows.
 
-number      z = (x - mean)/deviation, then z/sqrt(1 + (z/c)²): near 0 nothing changes, and no value however far
-            out gets beyond ±c ("smooth clipping", Holzmüller, Grinsztajn, Steinwart, "Better by default", 2024);
+number      as ``SCALING`` says: near the mean nothing but mean and deviation changes, and no value however far out
+            gets beyond ±3 ("smooth clipping", Holzmüller, Grinsztajn, Steinwart, "Better by default", 2024);
             a missing value is put at the mean (0), with a second column that is 1 there
 true/false  as a number
 text        one column for each category (1 there, 0 elsewhere), one for "missing" and one for the rare ones, which
@@ -12,22 +12,28 @@ constant    left out, with a warning
 from __future__ import annotations
 
 import difflib
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.backends import compile
+from chainrule.backends.program import Program
 from chainrule.data.frame import Frame, as_text, not_a_number, number_or_none
+from chainrule.equations.parse import parse
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
 
-BOUND = 3.0  # c above
+SCALING = """
+data n[b,i], μ[i], σ[i]
+z[b,i] = (n[b,i] - μ[i])/σ[i]
+x[b,i] = z[b,i]/sqrt(1 + (z[b,i]/3)^2)
+"""
 FEWEST_OF_A_CATEGORY = 5  # categories seen less often are "rare", in tables of 100 rows or more
 MOST_CATEGORIES = 255
 ROWS_AT_ONCE = 4096
@@ -143,8 +149,8 @@ class Table:
         matrix = frame.numbers if at == frame.number_at else _matrix(frame, at)
         for start in range(0, len(frame), ROWS_AT_ONCE):
             block = slice(start, start + ROWS_AT_ONCE)
-            self.scale(matrix[block], design[block])
-        return len(at) + len(self._scaling[2])
+            self._scale(matrix[block], design[block])
+        return len(at) + len(self._gaps)
 
     @cached_property
     def number_at(self) -> tuple[int, ...]:
@@ -152,33 +158,27 @@ class Table:
         return tuple(position for position, c in enumerate(self.columns) if isinstance(c, Number))
 
     @cached_property
-    def _scaling(self) -> tuple[Array, Array, list[int]]:
-        """Means and deviations of the columns of numbers, and which of these have gaps."""
+    def scaling(self) -> Mapping[str, Array]:
+        """Means μ[i] and deviations σ[i] of the columns at ``number_at``."""
         columns = [c for c in self.columns if isinstance(c, Number)]
-        mean, deviation = np.array([c.mean for c in columns]), np.array([c.deviation for c in columns])
-        return mean, deviation, [k for k, c in enumerate(columns) if c.gaps]
+        return {"μ": np.array([c.mean for c in columns]), "σ": np.array([c.deviation for c in columns])}
 
-    def scale(self, numbers: Array, design: Array) -> bool:
+    @cached_property
+    def _gaps(self) -> list[int]:
+        """Which of the columns at ``number_at`` have gaps."""
+        return [k for k, at in enumerate(self.number_at) if self.columns[at].gaps]  # type: ignore[union-attr]
+
+    def _scale(self, numbers: Array, design: Array) -> None:
         """Write the numbers [b, k] of the columns at ``number_at``, and where they are missing, into ``design`` [b, i],
-        which is 0 so far.  Returns whether they are all there, and finite.
+        which is 0 so far.
         """
-        mean, deviation, gaps = self._scaling
-        count = len(mean)
-        scaled = numbers - mean
-        with np.errstate(over="ignore", invalid="ignore"):
-            scaled /= deviation
-            # Smooth clipping, in place.
-            root = scaled / BOUND
-            root *= root
-            root += 1
-            scaled /= np.sqrt(root, out=root)
-        complete = not math.isnan(np.add.reduce(scaled, axis=None))
-        if not complete:
+        count, gaps = len(self.number_at), self._gaps
+        scaled = _scaling_program().run({"n": numbers, **self.scaling}, {})["x"]
+        if np.isnan(scaled.sum()):
             missing = np.isnan(scaled)
             scaled[missing] = 0
             design[:, count : count + len(gaps)] = missing[:, gaps]
         design[:, :count] = scaled
-        return complete
 
     def lines(self) -> list[tuple[str, str]]:
         """Each column and what is done to it."""
@@ -202,6 +202,11 @@ class Table:
                 case kind:
                     raise ValueError(f"unknown kind of column {kind!r}")
         return Table(tuple(columns))
+
+
+@cache
+def _scaling_program() -> Program:
+    return compile(parse(SCALING, "scaling"), ("x",), "float64", "numpy")
 
 
 def fit_table(frame: Frame, weights: Array | None = None) -> Table:

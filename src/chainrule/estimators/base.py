@@ -374,13 +374,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """The network's prediction [b, …]."""
         if not hasattr(self, "parameters_"):
             check_is_fitted(self, "parameters_")
+        if self.n_jobs is None:
+            return self._predicted(X)
         with self._threads():
-            made = predictor(self)
-            found = made.of_plain(X)
-            if found is None:
-                rows = self._read_input(X, self._text_at(), reset=False)
-                found = made.of_encoded(self._encode(rows, np.float64))
-            return found
+            return self._predicted(X)
+
+    def _predicted(self, X: Any) -> Array:
+        made = predictor(self)
+        found = made.of_plain(X)
+        if found is None:
+            rows = self._read_input(X, self._text_at(), reset=False)
+            found = made.of_encoded(self._encode(rows, np.float64))
+        return found
 
     def _threads(self) -> AbstractContextManager[None]:
         """The threads that ``n_jobs`` allows.  Raises ChainruleError where it is no number of threads."""

@@ -18,7 +18,7 @@ from chainrule.estimators.base import NetworkEstimator, Rows
 from chainrule.estimators.inspect import Inspection
 from chainrule.estimators.model import plain_loss, target_shape
 from chainrule.layers import Layer
-from chainrule.losses import Hinge, Loss, MulticlassHinge, SmoothedCrossEntropy
+from chainrule.losses import Hinge, Loss, MulticlassHinge
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import EarlyStopping
@@ -30,17 +30,6 @@ Array = NDArray[Any]
 
 def _gives_probabilities(estimator: Classifier) -> bool:
     return not isinstance(plain_loss(estimator.loss), Hinge | MulticlassHinge)
-
-
-def unsmoothed(probabilities: Array, smoothing: float) -> Array:
-    """The probabilities P [b, k] behind those that a network learns from smoothed labels, (1 - ε)P + ε/K.
-
-    None becomes 0: a probability of less than what smoothing added counts as a twentieth of that.
-    """
-    added = smoothing / probabilities.shape[1]
-    scores = np.maximum(probabilities - added, added / 20)
-    scores /= np.add.reduce(scores, axis=1, keepdims=True)
-    return np.asarray(scores)
 
 
 class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore[misc]
@@ -144,11 +133,9 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         outputs are brought to non-negative values of sum 1.
         """
         scores = self._scores(X)
-        if self.target_.several:  # type: ignore[union-attr]
-            return scores
         loss = plain_loss(self.specification_.loss)
-        if isinstance(loss, SmoothedCrossEntropy):
-            return unsmoothed(scores, loss.smoothing)
+        if self.target_.several or (loss.task == "classes" and loss.prediction):  # type: ignore[union-attr]
+            return scores
         scores = np.maximum(scores, 0)
         total = np.add.reduce(scores, axis=1, keepdims=True)
         return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])

@@ -5,31 +5,38 @@ Nothing is written into the model, so predicting does not change it and a pickle
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial
+from operator import is_
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.table import Table
+from chainrule.data.table import SCALING, Table
+from chainrule.equations.compose import instantiate
+from chainrule.equations.parse import parse
+from chainrule.equations.system import System
 from chainrule.training.programs import backend_name, program
 from chainrule.training.threads import allowed_threads
 
 Array = NDArray[Any]
+Bound = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 ROWS_AT_ONCE = 8192
-PLAIN = tuple(np.dtype(kind) for kind in "fdbhilqBHILQ")  # floats of 4 and 8 bytes, whole numbers of any size
+PLAIN = frozenset(np.dtype(kind) for kind in "fdbhilqBHILQ")  # floats of 4 and 8 bytes, whole numbers of any size
+NUMBERS, CHECKED = "table.n", "table.sum"
 
 
 class Predictor:
     """The prediction [b, …] of one state of a model, in float64, so that a row's does not depend on those beside it."""
 
-    def __init__(self, model: Any, backend: str) -> None:
+    def __init__(self, model: Any) -> None:
         step = model.specification_.step
-        self.backend = backend
+        self.wanted = model.backend
+        self.backend = backend = backend_name(model.backend)
         self.threads = partial(allowed_threads, backend) if backend == "numpy" else nullcontext
         self.specification = model.specification_
         self.input = model.input_
@@ -39,58 +46,72 @@ class Predictor:
         self.name = step.prediction.name
         self.bound = program(step.prediction_system, (self.name,), "float64", backend).bind(self.arrays)
         self.shape = self.input.shape
-        table = self.input if isinstance(self.input, Table) else None
-        numbers_only = table is not None and not table.text_at and not hasattr(model, "feature_names_in_")
-        self.table = table if numbers_only else None
+        self.columns: tuple[int, ...] | None = None
+        if isinstance(self.input, Table) and not self.input.text_at and not hasattr(model, "feature_names_in_"):
+            self._read_numbers(self.input, step.prediction_system)
 
-    def is_of(self, model: Any, backend: str) -> bool:
+    def _read_numbers(self, table: Table, system: System) -> None:
+        """The program from a table's numbers to the prediction, and to a sum that is NaN where one is missing.
+
+        What a table's network reads is numbers, then a 1 where one is missing.  With σ = ∞ a number becomes 0, so those
+        that say where one is missing may stand at any column.
+        """
+        more = table.shape[0] - len(table.number_at)
+        self.columns = (*table.number_at, *[table.number_at[0]] * more)
+        self.as_they_are = self.columns == tuple(range(len(table.columns)))
+        self.width = len(table.columns)
+        at = system.input_by_name["x"].axes[1:]
+        names = {name: f"table.{name}" for name in ("n", "μ", "σ", "z")}
+        scaling = instantiate(parse(SCALING + "s = sum[b,i](x[b,i])", "scaling"), names | {"s": CHECKED}, {"i": at})
+        whole = System(
+            (*scaling.equations, *system.equations),
+            (*scaling.inputs, *(tensor for tensor in system.inputs if tensor.name != "x")),
+            system.sizes,
+        )
+        extra = {"μ": np.zeros(more), "σ": np.full(more, np.inf)}
+        given = {names[name]: np.concatenate([value, extra[name]]) for name, value in table.scaling.items()}
+        self.direct = program(whole, (self.name, CHECKED), "float64", self.backend).bind(self.arrays | given)
+
+    def is_of(self, model: Any) -> bool:
         """Whether the model is still as it was."""
         now = model.parameters_
         return (
             self.specification is model.specification_
             and self.input is model.input_
-            and self.backend == backend
+            and self.wanted == model.backend
             and len(now) == len(self.arrays)
-            and all(now.get(name) is array for name, array in self.arrays.items())
+            and all(map(is_, now.values(), self.arrays.values()))
         )
 
     def of_plain(self, X: Any) -> Array | None:
         """The prediction for an array of finite numbers [b, k], if there is nothing about it to check or to convert:
         of a width that was trained on, on an array too, with columns of numbers.  Else None.
         """
-        table = self.table
-        if table is None or type(X) is not np.ndarray or X.dtype not in PLAIN:
+        if self.columns is None or type(X) is not np.ndarray or X.dtype not in PLAIN:
             return None
-        if X.ndim != 2 or X.shape[1] != len(table.columns) or not len(X):
+        if X.ndim != 2 or X.shape[1] != self.width or not len(X):
             return None
-        if len(table.number_at) == len(table.columns):
-            return self._in_blocks(len(X), lambda rows, x: table.scale(X[rows], x))
-        at = list(table.number_at)
-        return self._in_blocks(len(X), lambda rows, x: table.scale(X[rows, at], x))
+        if not self.as_they_are:
+            X = X[:, self.columns]
+        return self._in_blocks(X, self.direct, NUMBERS)
 
     def of_encoded(self, x: Array) -> Array:
         """The prediction for what the network reads."""
+        return np.asarray(self._in_blocks(x, self.bound, "x"))
 
-        def write(rows: slice, block: Array) -> bool:
-            block[...] = x[rows]
-            return True
-
-        found = self._in_blocks(len(x), write)
-        assert found is not None
-        return found
-
-    def _in_blocks(self, count: int, write: Callable[[slice, Array], bool]) -> Array | None:
-        """``write`` puts what the network reads for some rows into an array of zeros; None where it says that it could
-        not.
-        """
+    def _in_blocks(self, x: Array, bound: Bound, name: str) -> Array | None:
+        """The prediction for rows of data; None where one of them has no number."""
         made = []
         with self.threads():
-            for start in range(0, count, ROWS_AT_ONCE):
-                rows = min(ROWS_AT_ONCE, count - start)
-                x = np.zeros((_rounded(rows), *self.shape))
-                if not write(slice(start, start + rows), x[:rows]):
+            for start in range(0, len(x), ROWS_AT_ONCE):
+                block = x[start : start + ROWS_AT_ONCE]
+                rows = len(block)
+                if rows != _rounded(rows):
+                    block = np.concatenate([block, np.zeros((_rounded(rows) - rows, *x.shape[1:]), x.dtype)])
+                found = bound({name: block})
+                if CHECKED in found and found[CHECKED] != found[CHECKED]:
                     return None
-                made.append(self.bound({"x": x})[self.name][:rows])
+                made.append(found[self.name][:rows])
         return made[0] if len(made) == 1 else np.concatenate(made)
 
 
@@ -104,9 +125,8 @@ _predictors: WeakKeyDictionary[Any, Predictor] = WeakKeyDictionary()
 
 
 def predictor(model: Any) -> Predictor:
-    """The predictor of a fitted model as it is now."""
-    backend = backend_name(model.backend)
+    """The predictor of a fitted model as it is now; what the environment says is read when it is made."""
     found = _predictors.get(model)
-    if found is None or not found.is_of(model, backend):
-        found = _predictors[model] = Predictor(model, backend)
+    if found is None or not found.is_of(model):
+        found = _predictors[model] = Predictor(model)
     return found

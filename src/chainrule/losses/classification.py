@@ -31,11 +31,20 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True, repr=False)
 class SmoothedCrossEntropy(Loss):
-    """Cross-entropy of integer labels, of which a part ``smoothing`` is spread over all classes alike."""
+    """Cross-entropy of integer labels, of which a part ``smoothing`` is spread over all classes alike.
+
+    The network learns q = (1 - ε)p + ε/K; the prediction is p, in which nothing becomes 0: a probability of less than
+    what smoothing added counts as a twentieth of that.
+    """
 
     task = "classes"
     source = "Szegedy et al., Rethinking the Inception Architecture (2016), §7"
-    prediction = _SOFTMAX
+    prediction = """
+    data s[b,...,k], ε
+    q[b,...,k] = exp(s[b,...,k] - logsumexp[k'](s[b,...,k']))
+    r[b,...,k] = max(q[b,...,k] - ε/size(k), ε/(20*size(k)))
+    p[b,...,k] = r[b,...,k]/sum[k'](r[b,...,k'])
+    """
     equations = """
     data s[b,...,k], ε
     integer t[b,...]

@@ -40,7 +40,8 @@ class Loss(Definition):
         if not self.prediction:
             return output
         definition = definition_system(self.prediction, type(self).__name__)
-        made = under.place(definition, "prediction", {"s": output})
+        scalars = {name: value for name, value in self.scalars.items() if name in definition.input_by_name}
+        made = under.place(definition, "prediction", {"s": output}, scalars=scalars)
         return made[definition.equations[-1].name]
 
     def weights(self, under: Composition, output: Tensor) -> tuple[Tensor, ...]:

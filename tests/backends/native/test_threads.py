@@ -225,6 +225,8 @@ def start(source: str) -> subprocess.Popen[str]:
 
 
 _LONG = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever starts the tests may have it ignored
 run, made = code(), arguments(10**12)
 def long(count): launch(run.address("run"), made.ctypes.data, count, made[_STOP:_STOP + 1])
 """
