@@ -25,8 +25,9 @@ from chainrule.losses import CrossEntropyCost, Loss, QuadraticCost
 from chainrule.optimizers import SGD
 from chainrule.regularizers import L2, PerExample, Regularizer
 from chainrule.training.callbacks import Run, as_callbacks
-from chainrule.training.loop import first_state, steps_per_epoch, train
+from chainrule.training.loop import first_state, train
 from chainrule.training.programs import program
+from chainrule.training.source import steps_per_epoch
 from chainrule.training.step import TrainingStep, assemble
 
 Array = NDArray[np.float32]

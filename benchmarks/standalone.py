@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 import chainrule as cr
 from benchmarks.datasets import mnist
-from chainrule.training.loop import epoch_batches, first_state
+from chainrule.training.loop import first_state
 from chainrule.training.programs import program
+from chainrule.training.source import epoch_batches
 
 # Run beside the file: train with it, keep the loss of every step.
 HARNESS = """

@@ -16,6 +16,7 @@ from chainrule.equations.node import Apply, Equation, Reduce, access
 from chainrule.equations.system import Input, System
 from chainrule.initializers import HeNormal, Initializer
 from chainrule.layers import Branch, Custom, Dense, Equations, Layer, Linear, Network, Residual, Sum, Tanh
+from chainrule.layers.composition import Reading
 from chainrule.losses import ClassWeighted, CrossEntropy, Loss, SampleWeighted, SquaredError
 from chainrule.optimizers import Clipping, CosineDecay, Optimizer, Schedule, WarmUp
 from chainrule.regularizers import L2, PerExample, Regularizer
@@ -43,6 +44,24 @@ EXAMPLES: dict[str, Definition] = {
     "WarmUp": WarmUp(CosineDecay(0.1, 0.01), 8),
     "PerExample": PerExample(L2(5.0)),
 }
+
+
+# What layers read in the tests that cannot read x[b,i] of four numbers.
+READINGS: dict[str, Reading] = {}
+
+
+def reading(layer: Layer) -> Reading:
+    return READINGS.get(type(layer).__name__, Reading.of({"i": 4}))
+
+
+def example_input(read: Reading, rows: int, seed: int) -> dict[str, NDArray[Any]]:
+    """x (symbols 0, 1, 2 where it is of whole numbers; axes without a size get 5 positions) and the lengths of rows."""
+    shape = (rows, *(5 if size is None else size for _, size in read.sizes))
+    generator = np.random.default_rng(seed)
+    values = {"x": generator.integers(3, size=shape) if read.role == "integer" else normal(*shape, seed=seed)}
+    if read.length is not None:
+        values["length"] = generator.integers(1, 6, size=rows)
+    return values
 
 
 def items(family: type[Definition]) -> list[Any]:

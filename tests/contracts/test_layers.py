@@ -2,47 +2,64 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from tests.contracts.catalogue import check_gradients, items, normal, with_cost
+from tests.contracts.catalogue import READINGS, check_gradients, example_input, items, normal, reading, with_cost
 
 from chainrule.calculus.reverse import derive
 from chainrule.equations.evaluate import evaluate
-from chainrule.layers import Layer, Network, initialization
+from chainrule.layers import Composed, Layer, initialization
+from chainrule.layers.composition import Reading
 
 pytestmark = pytest.mark.parametrize("layer", items(Layer), ids=lambda layer: type(layer).__name__)
 
 
+def composed(layer: Layer, read: Reading) -> Composed:
+    under, x = read.compose()
+    return under.composed(layer.compose(under, x))
+
+
+def start(made: Composed) -> dict[str, Any]:
+    """Parameters as they begin, and states at their declared values."""
+    values = evaluate(initialization(made.system, made.initializers), {}, seed=3)
+    return {tensor.name: values[tensor.name] for tensor in made.system.parameters}
+
+
 def test_gradients(layer: Layer) -> None:
-    made = Network(layer).composed({"i": 4})
-    start = evaluate(initialization(made.system, made.initializers), {}, seed=3)
-    values = {"x": normal(3, 4, seed=1)} | {t.name: start[t.name] for t in made.system.parameters}
+    read = reading(layer)
+    made = composed(layer, read)
+    values = example_input(read, 3, seed=1) | start(made)
     system = with_cost(made.system, made.output.name)
     shape = evaluate(made.system, values)[made.output.name].shape
     values["weigh"] = normal(*shape, seed=2)
-    check_gradients(system, values, "C", ["x", *(tensor.name for tensor in made.system.parameters)])
+    numbers = ["x"] if read.role == "data" else []
+    check_gradients(system, values, "C", [*numbers, *(tensor.name for tensor in made.system.parameters)])
 
 
 def test_predicting_has_the_same_parameters(layer: Layer) -> None:
-    training, predicting = (Network(each).composed({"i": 4}) for each in (layer, layer.predicting))
+    training, predicting = (composed(each, reading(layer)) for each in (layer, layer.predicting))
     assert training.system.parameters == predicting.system.parameters
     assert training.output == predicting.output
 
 
 def test_several_feature_axes(layer: Layer) -> None:
-    if type(layer).__name__ == "Residual" or type(layer).__name__ == "Equations":
-        pytest.skip("this example reads one feature axis")
-    made = Network(layer).composed({"c": 2, "h": 3})
-    start = evaluate(initialization(made.system, made.initializers), {}, seed=3)
-    values = {"x": normal(5, 2, 3)} | {t.name: start[t.name] for t in made.system.parameters}
+    if type(layer).__name__ in ("Residual", "Equations", *READINGS):
+        pytest.skip("this example reads its own axes")
+    made = composed(layer, Reading.of({"c": 2, "h": 3}))
+    values = {"x": normal(5, 2, 3)} | start(made)
     assert np.isfinite(evaluate(made.system, values)[made.output.name]).all()
 
 
 def test_no_overflow(layer: Layer) -> None:
-    made = Network(layer).composed({"i": 4})
-    start = evaluate(initialization(made.system, made.initializers), {}, seed=3)
+    read = reading(layer)
+    made = composed(layer, read)
     system = with_cost(made.system, made.output.name)
-    values = {"x": np.full((3, 4), 900.0) * [[-1], [1], [0]]} | {t.name: start[t.name] for t in made.system.parameters}
+    values = example_input(read, 3, seed=1) | start(made)
+    if read.role == "integer":
+        pytest.skip("reads symbols")
+    values["x"] = np.full(values["x"].shape, 900.0) * np.array([1, -1, 0]).reshape(-1, *[1] * (values["x"].ndim - 1))
     output = evaluate(made.system, values)[made.output.name]
     assert not np.isnan(output).any()
     log = derive(system, "C", ["x"])

@@ -17,8 +17,9 @@ from chainrule.losses import CrossEntropy, SquaredError
 from chainrule.optimizers import SGD, Adam
 from chainrule.training import loop
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
-from chainrule.training.loop import epoch_batches, first_state, steps_per_epoch, train
+from chainrule.training.loop import first_state, train
 from chainrule.training.nonfinite import NonFiniteError
+from chainrule.training.source import epoch_batches, steps_per_epoch
 from chainrule.training.step import TrainingStep, assemble
 
 ROWS = 50

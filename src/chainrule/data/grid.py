@@ -1,4 +1,4 @@
-"""Arrays with more axes than a table: images and the like.  One mean and one deviation for all of it."""
+"""Arrays with more axes than a table: one mean and one deviation for all of it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.equations.system import Role
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
 
 # The names of the axes after the row, by how many there are; more than three are numbered.
-AXES = {1: ("i",), 2: ("h", "w"), 3: ("c", "h", "w")}
+AXES = {1: ("i",), 2: ("h", "w"), 3: ("h", "w", "c")}
 
 
 def axis_sizes(shape: tuple[int, ...]) -> dict[str, int]:
-    """The axes of one row and their sizes: ``{"c": 3, "h": 32, "w": 32}``."""
+    """The axes of one row and their sizes: ``{"h": 32, "w": 32, "c": 3}``."""
     names = AXES.get(len(shape), tuple(f"i{k}" for k in range(1, len(shape) + 1)))
     return dict(zip(names, shape, strict=True))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows of an array [b, …] with more axes than a table, or none."""
+
+    values: Array
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: Array) -> Cells:
+        return Cells(self.values[rows])
+
+    def parts(self) -> list[Array]:
+        return [self.values]
 
 
 @dataclass(frozen=True)
@@ -31,11 +48,26 @@ class Grid:
     mean: float
     deviation: float
 
-    def encode(self, X: Array, dtype: Any = np.float32) -> Array:
-        """The numbers that the network reads, [b, …].  Raises ChainruleError for rows of another shape."""
-        if X.shape[1:] != self.shape:
-            raise ChainruleError(f"X has rows of shape {X.shape[1:]}; the model was trained on {self.shape}")
-        return np.asarray((X.astype(dtype) - dtype(self.mean)) / dtype(self.deviation), dtype=dtype)
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The axes of one row and their sizes."""
+        return axis_sizes(self.shape)
+
+    @property
+    def role(self) -> Role:
+        return "data"
+
+    @property
+    def length(self) -> None:
+        return None
+
+    def encode(self, data: Any, dtype: Any = np.float32) -> dict[str, Array]:
+        """The numbers that the network reads, x[b,…], from ``Cells``.  Raises ChainruleError for another shape."""
+        shape = data.values.shape[1:] if isinstance(data, Cells) else ("one axis",)
+        if shape != self.shape:
+            raise ChainruleError(f"X has rows of shape {shape}; the model was trained on {self.shape}")
+        X = data.values
+        return {"x": np.asarray((X.astype(dtype) - dtype(self.mean)) / dtype(self.deviation), dtype=dtype)}
 
     def lines(self) -> list[tuple[str, str]]:
         """What is done to the input."""
@@ -50,8 +82,9 @@ class Grid:
         return Grid(tuple(data["shape"]), float(data["mean"]), float(data["deviation"]))
 
 
-def fit_grid(X: Array, weights: Array) -> Grid:
+def fit_grid(cells: Cells, weights: Array) -> Grid:
     """Mean and deviation over all numbers; a row of weight w counts as w rows.  Raises ChainruleError for gaps."""
+    X = cells.values
     if X.dtype.kind not in "fiub":
         raise ChainruleError(f"X has {X.ndim} axes and holds {X.dtype}; such arrays must hold numbers")
     rows = X.reshape(len(X), -1).astype(np.float64)

@@ -25,6 +25,7 @@ from chainrule.backends import compile
 from chainrule.backends.program import Program
 from chainrule.data.frame import Frame, as_text, not_a_number, number_or_none
 from chainrule.equations.parse import parse
+from chainrule.equations.system import Role
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
@@ -125,15 +126,29 @@ class Table:
         return tuple(c.name for c in self.columns if isinstance(c, Category))
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of the axes after the row: (features,)."""
-        return (len(self.features),)
+    def sizes(self) -> Mapping[str, int]:
+        """The axis of one row: i, the features."""
+        return {"i": len(self.features)}
 
-    def encode(self, frame: Frame, dtype: Any = np.float32) -> Array:
-        """The numbers that the network reads [b, i].
+    @property
+    def role(self) -> Role:
+        return "data"
+
+    @property
+    def length(self) -> None:
+        return None
+
+    def encode(self, data: Any, dtype: Any = np.float32) -> dict[str, Array]:
+        """The numbers that the network reads, x[b,i], from a ``Frame``.
 
         Raises ChainruleError for a text where the training rows had a number, naming column and row.
         """
+        if not isinstance(data, Frame):
+            raise ChainruleError("the model was trained on a table, a row of numbers or texts at a time")
+        return {"x": self.design(data, dtype)}
+
+    def design(self, frame: Frame, dtype: Any = np.float32) -> Array:
+        """The numbers that the network reads [b, i]."""
         design = np.zeros((len(frame), len(self.features)), dtype=dtype)
         at = self._encode_numbers(frame, design)
         for position, column in enumerate(self.columns):

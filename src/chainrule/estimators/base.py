@@ -16,9 +16,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.backends.threads import at_most
 from chainrule.data.frame import Frame, as_frame, is_data_frame
-from chainrule.data.grid import Grid, axis_sizes, fit_grid
+from chainrule.data.grid import Cells
+from chainrule.data.reader import Data, Reader
+from chainrule.data.reading import fit_reader, special
 from chainrule.data.rows import merge, read_weights, split
-from chainrule.data.table import Table, fit_table
+from chainrule.data.table import Table
 from chainrule.data.target import Target
 from chainrule.definition import check_instance, refuse_class
 from chainrule.errors import ChainruleError
@@ -26,13 +28,15 @@ from chainrule.estimators import defaults
 from chainrule.estimators.model import Specification, output_shape, resolved
 from chainrule.estimators.nested import with_nested, with_values
 from chainrule.estimators.prediction import predictor
+from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
 from chainrule.training.history import History
-from chainrule.training.loop import first_state, steps_per_epoch, train
+from chainrule.training.loop import first_state, train
 from chainrule.training.programs import backend_name, program
+from chainrule.training.source import steps_per_epoch
 from chainrule.training.step import TrainingStep
 from chainrule.training.weighting import RowWeighted
 
@@ -56,9 +60,9 @@ class TrainingRun:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows as they were given: a table or an array with more axes, and, for training, targets and weights."""
+    """Rows as they were given, with their targets and weights."""
 
-    X: Frame | Array
+    X: Data
     y: Array
     weights: Array
 
@@ -66,15 +70,14 @@ class Rows:
         return len(self.X)
 
     def take(self, rows: Array) -> Rows:
-        X = self.X.take(rows) if isinstance(self.X, Frame) else self.X[rows]
-        return Rows(X, self.y[rows], self.weights[rows])
+        return Rows(self.X.take(rows), self.y[rows], self.weights[rows])
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     """Common to ``Classifier`` and ``Regressor``; the targets are theirs."""
 
     # What fit leaves, beside scikit-learn's own.
-    input_: Table | Grid
+    input_: Reader
     target_: Target
     specification_: Specification
     parameters_: dict[str, Array]
@@ -150,7 +153,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self.target_ = self._fit_target(rows.y, rows.weights)
         aside = None if validation is None else self._rows(*validation, None, reset=False, text_at=_texts_at(rows.X))
         rows, aside = self._divide(rows, aside)
-        self.input_, seed = self._fit_input(rows), self._seed()
+        self.input_, seed = fit_reader(rows.X, rows.weights), self._seed()
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
         state = first_state(self.specification_.step, seed, backend=backend)
         batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
@@ -167,7 +170,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         rows = self._rows(X, y, sample_weight, reset=first, text_at=frozenset() if first else self._text_at())
         if first:
             self.target_ = self._fit_target(rows.y, rows.weights)
-            self.input_ = self._fit_input(rows)
+            self.input_ = fit_reader(rows.X, rows.weights)
             # Later rows may have weights, so the equations have them from the start.
             self._specify(weighted=True, rows=len(rows))
             self._seed_ = self._seed()
@@ -206,7 +209,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """The positions of the columns that were text in training."""
         return self.input_.text_at if isinstance(self.input_, Table) else frozenset()
 
-    def _read_input(self, X: Any, text_at: Collection[int], *, reset: bool, least: int = 1) -> Frame | Array:
+    def _read_input(self, X: Any, text_at: Collection[int], *, reset: bool, least: int = 1) -> Data:
+        found = special(X, None if reset else self.input_)
+        if found is not None:
+            return found
         if is_data_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             frame = as_frame(X, text_at)
@@ -218,21 +224,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         array = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite=False, allow_nd=True, ensure_min_samples=least
         )
-        return as_frame(array, text_at) if array.ndim == 2 else array
-
-    def _fit_input(self, rows: Rows) -> Table | Grid:
-        return fit_table(rows.X, rows.weights) if isinstance(rows.X, Frame) else fit_grid(rows.X, rows.weights)
-
-    def _encode(self, X: Frame | Array, dtype: Any = np.float32) -> Array:
-        if isinstance(self.input_, Table) != isinstance(X, Frame):
-            raise ChainruleError("the model was trained on rows of another number of axes")
-        return self.input_.encode(X, dtype)  # type: ignore[arg-type]
+        return as_frame(array, text_at) if array.ndim == 2 else Cells(array)
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     def _names(self) -> tuple[str, ...]:
-        return tuple(tensor.name for tensor in self.specification_.step.parameters)
+        return self.specification_.step.learnt
 
     def _specify(self, *, weighted: bool, rows: int) -> None:
         """Network, loss and optimizer, those of the defaults where none are given, checked against the targets."""
@@ -251,12 +249,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             check_instance(owner, "regularizer", regularizer, Regularizer)
         if self.clipping is not None:
             check_instance(owner, "clipping", self.clipping, Clipping)
-        sizes = axis_sizes(self.input_.shape)
+        reading = Reading(tuple(self.input_.sizes.items()), self.input_.role, self.input_.length)
         made = Specification(
-            resolved(network, sizes),
+            resolved(network, reading),
             RowWeighted(loss) if weighted else loss,
             optimizer,
-            tuple(sizes.items()),
+            reading,
             regularizers,
             self.clipping,
         )
@@ -287,7 +285,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         step = self.specification_.step
         learnt = self._learnt(rows.y, step)
         weights = (rows.weights / rows.weights.mean()).astype(np.float32)
-        values = {"x": self._encode(rows.X), "t": learnt, "y": learnt, "ω": weights}
+        values = {**self.input_.encode(rows.X), "t": learnt, "y": learnt, "ω": weights}
         return {source: values[name] for name, source in step.sources.items()}
 
     def _divide(self, rows: Rows, aside: Rows | None) -> tuple[Rows, Rows | None]:
@@ -334,7 +332,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
         step = self.specification_.step
         data = self._arrays(rows)
-        data |= {name: np.array(value, dtype=np.float32) for name, value in step.constants.items()}
         stopping = self._early_stopping()
         if self.early_stopping is None and aside is not None:
             # Nothing was said, but there are validation rows: the best epoch is kept, and none is left out.
@@ -384,7 +381,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         found = made.of_plain(X)
         if found is None:
             rows = self._read_input(X, self._text_at(), reset=False)
-            found = made.of_encoded(self._encode(rows, np.float64))
+            found = made.of_encoded(self.input_.encode(rows, np.float64))
         return found
 
     def _threads(self) -> AbstractContextManager[None]:
@@ -403,11 +400,10 @@ class _Measure:
     def __init__(self, estimator: NetworkEstimator, rows: Rows, stopping: EarlyStopping | None) -> None:
         self.estimator, self.rows = estimator, rows
         self.step = estimator.specification_.step
-        self.x = estimator._encode(rows.X)
         learnt = estimator._learnt(rows.y, self.step)
         weights = (rows.weights / rows.weights.mean()).astype(np.float32)
-        given = {"t": learnt, "y": learnt, "ω": weights}
-        self.targets = {name: given[name] for name in self.step.sources if name != "x"}
+        given = {**estimator.input_.encode(rows.X), "t": learnt, "y": learnt, "ω": weights}
+        self.values = {name: given[name] for name in self.step.sources}
         self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
         self.program = program(self.step.evaluation, ("C", self.step.prediction.name), backend=estimator.backend)
         watched = "loss" if stopping is None else stopping.metric.removeprefix("validation_")
@@ -416,17 +412,17 @@ class _Measure:
     def __call__(self, state: Mapping[str, Array]) -> dict[str, float]:
         parameters = {name: state[name] for name in self.estimator._names()}
         total, predictions = 0.0, []
-        for start in range(0, len(self.x), ROWS_AT_ONCE):
+        for start in range(0, len(self.rows), ROWS_AT_ONCE):
             block = slice(start, start + ROWS_AT_ONCE)
-            values = {"x": self.x[block], **{name: value[block] for name, value in self.targets.items()}}
+            values = {name: value[block] for name, value in self.values.items()}
             result = self.program.run({**values, **self.constants}, dict(parameters))
             total += float(result["C"]) * len(values["x"])
             predictions.append(np.asarray(result[self.step.prediction.name]))
         scores = self.estimator._metrics(self.watched, self.rows.y, np.concatenate(predictions).astype(np.float64))
-        return {"validation_loss": total / len(self.x), **{f"validation_{k}": v for k, v in scores.items()}}
+        return {"validation_loss": total / len(self.rows), **{f"validation_{k}": v for k, v in scores.items()}}
 
 
-def _texts_at(X: Frame | Array) -> Collection[int]:
+def _texts_at(X: Data) -> Collection[int]:
     """The positions of the columns of text in rows."""
     return frozenset(X.texts) if isinstance(X, Frame) else frozenset()
 
@@ -434,9 +430,8 @@ def _texts_at(X: Frame | Array) -> Collection[int]:
 def _distinct(rows: Rows) -> Rows:
     """Rows that are the same made one, with the sum of their weights; rows of weight 0 left out."""
     if len(rows) <= MERGE_UP_TO:
-        parts = rows.X.parts() if isinstance(rows.X, Frame) else [rows.X]
         codes = np.unique(rows.y, return_inverse=True)[1].reshape(len(rows), -1)
-        kept, weights = merge([*parts, codes], rows.weights)
+        kept, weights = merge([*rows.X.parts(), codes], rows.weights)
     else:
         kept = np.nonzero(rows.weights)[0]
         weights = rows.weights[kept]

@@ -13,7 +13,7 @@ from chainrule.calculus.differences import GradientCheck, check_gradients
 from chainrule.estimators import saving
 from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table
 from chainrule.training.history import FIRST
-from chainrule.training.loop import epoch_batches
+from chainrule.training.source import epoch_batches
 
 if TYPE_CHECKING:
     from chainrule.notation.derivation import Derivation
@@ -98,7 +98,7 @@ class Inspection:
                 np.arange(min(CHECKED_ROWS, len(X)))
             )
             learnt = model._learnt(given.y, step)
-            rows = {"x": model._encode(given.X, np.float64), "t": learnt, "y": learnt, "ω": np.ones(len(given))}
+            rows = {**model.input_.encode(given.X, np.float64), "t": learnt, "y": learnt, "ω": np.ones(len(given))}
         values |= {name: rows[name] for name in step.sources}
         return check_gradients(step.cost_system, step.cost, values, elements=elements)
 

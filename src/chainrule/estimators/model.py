@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from chainrule.equations.sizes import solve_sizes
-from chainrule.equations.system import Input
 from chainrule.layers import (
     Branch,
     Composition,
@@ -20,6 +19,7 @@ from chainrule.layers import (
     Tensor,
     as_layer,
 )
+from chainrule.layers.composition import Reading
 from chainrule.losses import ClassWeighted, Loss, SampleWeighted
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
@@ -28,12 +28,12 @@ from chainrule.training.step import TrainingStep, assemble
 
 @dataclass(frozen=True)
 class Specification:
-    """Everything that decides the equations of a model.  ``sizes`` are the axes of one row of its input."""
+    """Everything that decides the equations of a model."""
 
     network: Layer
     loss: Loss
     optimizer: Optimizer
-    sizes: tuple[tuple[str, int], ...]
+    reading: Reading
     regularizers: tuple[Regularizer, ...] = ()
     clipping: Clipping | None = None
 
@@ -50,7 +50,9 @@ class Specification:
             "optimizer": repr(self.optimizer),
             "regularizers": [repr(regularizer) for regularizer in self.regularizers],
             "clipping": None if self.clipping is None else repr(self.clipping),
-            "sizes": [list(size) for size in self.sizes],
+            "sizes": [list(size) for size in self.reading.sizes],
+            "role": self.reading.role,
+            "length": self.reading.length,
         }
 
 
@@ -60,7 +62,7 @@ def _assembled(specification: Specification) -> TrainingStep:
         specification.network,
         specification.loss,
         specification.optimizer,
-        dict(specification.sizes),
+        specification.reading,
         regularizers=specification.regularizers,
         clipping=specification.clipping,
     )
@@ -89,11 +91,10 @@ def plain_loss(loss: Loss | None) -> Loss | None:
     return loss
 
 
-def resolved(network: Layer, sizes: Mapping[str, int]) -> Network:
+def resolved(network: Layer, reading: Reading) -> Network:
     """The network with what functions among its layers return in their place, so that it can be written down."""
-    axes = ("b", *sizes)
-    under = Composition((Input("x", axes, "data"),), {"b": None, **sizes})
-    made, _ = _resolved(as_layer(network, "network"), under, Tensor("x", axes))
+    under, x = reading.compose()
+    made, _ = _resolved(as_layer(network, "network"), under, x)
     return made if isinstance(made, Network) else Network(made)
 
 

@@ -45,7 +45,6 @@ class Predictor:
             array.flags.writeable = False  # who wants another value puts another array, which is noticed
         self.name = step.prediction.name
         self.bound = program(step.prediction_system, (self.name,), "float64", backend).bind(self.arrays)
-        self.shape = self.input.shape
         self.columns: tuple[int, ...] | None = None
         if isinstance(self.input, Table) and not self.input.text_at and not hasattr(model, "feature_names_in_"):
             self._read_numbers(self.input, step.prediction_system)
@@ -56,7 +55,7 @@ class Predictor:
         What a table's network reads is numbers, then a 1 where one is missing.  With σ = ∞ a number becomes 0, so those
         that say where one is missing may stand at any column.
         """
-        more = table.shape[0] - len(table.number_at)
+        more = len(table.features) - len(table.number_at)
         self.columns = (*table.number_at, *[table.number_at[0]] * more)
         self.as_they_are = self.columns == tuple(range(len(table.columns)))
         self.width = len(table.columns)
@@ -93,26 +92,31 @@ class Predictor:
             return None
         if not self.as_they_are:
             X = X[:, self.columns]
-        return self._in_blocks(X, self.direct, NUMBERS)
+        return self._in_blocks({NUMBERS: X}, self.direct)
 
-    def of_encoded(self, x: Array) -> Array:
+    def of_encoded(self, values: Mapping[str, Array]) -> Array:
         """The prediction for what the network reads."""
-        return np.asarray(self._in_blocks(x, self.bound, "x"))
+        return np.asarray(self._in_blocks(values, self.bound))
 
-    def _in_blocks(self, x: Array, bound: Bound, name: str) -> Array | None:
+    def _in_blocks(self, values: Mapping[str, Array], bound: Bound) -> Array | None:
         """The prediction for rows of data; None where one of them has no number."""
         made = []
+        (count,) = {len(value) for value in values.values()}
         with self.threads():
-            for start in range(0, len(x), ROWS_AT_ONCE):
-                block = x[start : start + ROWS_AT_ONCE]
-                rows = len(block)
-                if rows != _rounded(rows):
-                    block = np.concatenate([block, np.zeros((_rounded(rows) - rows, *x.shape[1:]), x.dtype)])
-                found = bound({name: block})
+            for start in range(0, count, ROWS_AT_ONCE):
+                rows = min(ROWS_AT_ONCE, count - start)
+                found = bound({name: _block(value, start, rows) for name, value in values.items()})
                 if CHECKED in found and found[CHECKED] != found[CHECKED]:
                     return None
                 made.append(found[self.name][:rows])
         return made[0] if len(made) == 1 else np.concatenate(made)
+
+
+def _block(value: Array, start: int, rows: int) -> Array:
+    """Some rows, and zeros behind them up to a number of rows for which there is code."""
+    more = _rounded(rows) - rows
+    block = value[start : start + rows]
+    return block if not more else np.concatenate([block, np.zeros((more, *value.shape[1:]), value.dtype)])
 
 
 def _rounded(rows: int) -> int:

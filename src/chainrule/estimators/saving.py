@@ -22,13 +22,13 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 import chainrule
-from chainrule.data.grid import Grid
-from chainrule.data.table import Table
+from chainrule.data.reading import reader_from_json
 from chainrule.data.target import Labels, target_from_json
 from chainrule.equations.sizes import solve_sizes
 from chainrule.errors import ChainruleError
 from chainrule.estimators.model import Specification
 from chainrule.estimators.settings import read_call, settings_from_json, settings_to_json
+from chainrule.layers.composition import Reading
 from chainrule.training.history import History
 
 Array = NDArray[Any]
@@ -168,7 +168,7 @@ def _rebuild(description: Mapping[str, Any], parameters: dict[str, Array]) -> An
     model.n_features_in_ = int(features["count"])
     if features["names"] is not None:
         model.feature_names_in_ = np.array(features["names"], dtype=object)
-    model.input_ = (Table if given["kind"] == "Table" else Grid).from_json(given)
+    model.input_ = reader_from_json(given["kind"], given)
     model.target_ = target_from_json(description["target"])
     if isinstance(model.target_, Labels):
         model.classes_ = model.target_.classes
@@ -186,10 +186,15 @@ def _specification(calls: Mapping[str, Any]) -> Specification:
         read_call(calls["network"], "network"),
         read_call(calls["loss"], "loss"),
         read_call(calls["optimizer"], "optimizer"),
-        tuple((str(name), int(size)) for name, size in calls["sizes"]),
+        _reading(calls),
         tuple(read_call(call, "regularizer") for call in calls["regularizers"]),
         None if clipping is None else read_call(clipping, "clipping"),
     )
+
+
+def _reading(calls: Mapping[str, Any]) -> Reading:
+    sizes = tuple((str(name), None if size is None else int(size)) for name, size in calls["sizes"])
+    return Reading(sizes, calls.get("role", "data"), calls.get("length"))
 
 
 def _in_order(specification: Specification, parameters: Mapping[str, Array]) -> dict[str, Array]:
@@ -197,7 +202,7 @@ def _in_order(specification: Specification, parameters: Mapping[str, Array]) -> 
     system = specification.step.prediction_system
     sizes = solve_sizes(system, {}, partial=True)
     found = {}
-    for tensor in system.parameters:
+    for tensor in (*system.parameters, *system.named("state")):
         wanted = tuple(sizes[axis] for axis in tensor.axes)
         if tensor.name not in parameters or parameters[tensor.name].shape != wanted:
             raise ChainruleError(f"{TENSORS} has no {tensor.name} of shape {wanted}")

@@ -16,7 +16,7 @@ from chainrule.definition import Definition
 from chainrule.equations.check import check
 from chainrule.equations.compose import ELLIPSIS, Axes, fresh, instantiate, match_axes, product_of_sizes
 from chainrule.equations.node import Access, Equation, Expression, Number, Reduce, base_axis, plain_axis
-from chainrule.equations.system import Input, System
+from chainrule.equations.system import Input, Role, System
 from chainrule.equations.walk import subexpressions
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Initializer
@@ -34,6 +34,34 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a network reads: ``x[b, …]``, the other axes and their sizes (None: known only with the data).
+
+    ``role``: ``data`` or ``integer``.  ``length``: the axis along which rows differ in length; ``length[b]`` says how
+    many positions of it each row has, and what lies behind is not part of the row.
+    """
+
+    sizes: tuple[tuple[str, int | None], ...]
+    role: Role = "data"
+    length: str | None = None
+
+    @staticmethod
+    def of(sizes: Mapping[str, int | None], role: Role = "data", length: str | None = None) -> Reading:
+        return Reading(tuple(sizes.items()), role, length)
+
+    def compose(self) -> tuple[Composition, Tensor]:
+        """A composition with this input, and x."""
+        x = Input("x", ("b", *dict(self.sizes)), self.role)
+        inputs = [x]
+        if self.length is not None:
+            inputs.append(Input("length", ("b",), "integer"))
+        under = Composition(inputs, {"b": None, **dict(self.sizes)})
+        if self.length is not None:
+            under.lengths[self.length] = Tensor("length", ("b",))
+        return under, Tensor("x", x.axes)
+
+
+@dataclass(frozen=True)
 class Composed:
     """A finished composition.
 
@@ -48,7 +76,10 @@ class Composed:
 
 
 class Composition:
-    """Equations, inputs and sizes so far; layers add theirs with ``place``."""
+    """Equations, inputs and sizes so far; layers add theirs with ``place``.
+
+    ``lengths``: axis → the integers ``n[b]`` that say how many of its positions belong to each row.
+    """
 
     def __init__(self, inputs: Iterable[Input], sizes: Mapping[str, int | None]) -> None:
         self.equations: list[Equation] = []
@@ -60,6 +91,7 @@ class Composition:
         self.counts: Counter[str] = Counter()
         self.initializers: dict[str, Initializer] = {}
         self.constants: dict[str, tuple[float, ...]] = {}
+        self.lengths: dict[str, Tensor] = {}
 
     def scope(self, family: str) -> str:
         """The next scope of a family: ``dense1``, ``dense2``, …"""

@@ -8,11 +8,11 @@ from functools import reduce
 
 from chainrule.definition import check_instance, definition_system
 from chainrule.equations.node import Access, Apply, Equation, Number, access, axis
-from chainrule.equations.system import Input, System
+from chainrule.equations.system import Role, System
 from chainrule.equations.walk import combine
 from chainrule.errors import ChainruleError
 from chainrule.initializers import GlorotUniform, Initializer
-from chainrule.layers.composition import Composed, Composition, Tensor
+from chainrule.layers.composition import Composed, Composition, Reading, Tensor
 from chainrule.layers.layer import Layer
 
 
@@ -94,13 +94,13 @@ class Network(_Composite):
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         return reduce(lambda tensor, layer: layer.compose(under, tensor), self.layers, x)
 
-    def composed(self, sizes: Mapping[str, int | None], role: str = "data") -> Composed:
+    def composed(self, sizes: Mapping[str, int | None], role: Role = "data") -> Composed:
         """The network applied to ``x[b, …]`` with these features: ``{"i": 784}`` or ``{"c": 1, "h": 28, "w": 28}``.
 
         ``role`` is ``integer`` where the network reads whole numbers.
         """
-        under = Composition((Input("x", ("b", *sizes), role),), {"b": None, **sizes})  # type: ignore[arg-type]
-        return under.composed(self.compose(under, Tensor("x", ("b", *sizes))))
+        under, x = Reading.of(sizes, role).compose()
+        return under.composed(self.compose(under, x))
 
 
 class Residual(_Composite):

@@ -6,7 +6,6 @@ same run, and how steps are grouped into calls changes nothing.
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.equations.sizes import solve_sizes
 from chainrule.errors import ChainruleError
 from chainrule.training.callbacks import Callback, Run
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.nonfinite import explain
 from chainrule.training.programs import backend_name, program
+from chainrule.training.source import InMemory, Source
 from chainrule.training.step import TrainingStep
 from chainrule.training.threads import computed_by, threads_for
 
@@ -36,31 +37,15 @@ def first_state(step: TrainingStep, seed: int, dtype: str = "float32", backend: 
     names = tuple(tensor.name for tensor in step.parameters)
     made = program(step.initialization, names, dtype, backend).run({}, {}, seed=seed)
     state = {name: np.array(made[name], dtype=dtype) for name in names}
-    shape = {tensor.name: state[tensor.name].shape for tensor in step.parameters}
-    sizes: dict[str, int] = {}
-    for tensor in step.parameters:
-        sizes.update(zip(tensor.axes, shape[tensor.name], strict=True))
+    sizes = solve_sizes(step.system, {}, partial=True)
     for tensor in step.states:
         state[tensor.name] = np.full([sizes[axis] for axis in tensor.axes], tensor.value, dtype=dtype)
     return state
 
 
-def steps_per_epoch(rows: int, batch_size: int) -> int:
-    """Minibatches an epoch; the last one is smaller where ``batch_size`` does not divide ``rows``."""
-    return math.ceil(rows / batch_size)
-
-
-def epoch_batches(rows: int, batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:
-    """The rows of an epoch in random order: the full minibatches [s, b], then the smaller one of those left over."""
-    order = np.random.default_rng((seed, epoch)).permutation(rows)
-    full = rows // batch_size
-    groups = [order[: full * batch_size].reshape(full, batch_size), order[full * batch_size :][None, :]]
-    return [group for group in groups if group.size]
-
-
 def train(
     step: TrainingStep,
-    data: Mapping[str, Array],
+    data: Mapping[str, Array] | Source,
     run: Run,
     *,
     batch_size: int,
@@ -70,7 +55,7 @@ def train(
     dtype: str = "float32",
     backend: str | None = None,
 ) -> None:
-    """Train ``run.state`` on ``data`` (the tensors of ``step.sources`` and the constants), epoch by epoch.
+    """Train ``run.state`` on ``data``, the tensors of ``step.sources`` or what gives them, epoch by epoch.
 
     ``rates``: the learning rate of every step of the run.  ``measure``: from the state to validation loss and metrics,
     asked after each epoch.  ``backends.threads.at_most`` around the call says how many threads there may be, which
@@ -78,11 +63,11 @@ def train(
     equation to overflow, where the loss is not finite.  Ctrl-C stops after the steps under way, with a warning; what
     was learnt stays in ``run.state``.  A second Ctrl-C raises KeyboardInterrupt, which ends what trains many times too.
     """
-    rows = len(data["X"])
-    if rows < 1 or batch_size < 1:
-        raise ChainruleError(f"no minibatches of {batch_size} can be made of {rows} rows")
+    source = InMemory({name: data[name] for name in step.sources.values()}) if isinstance(data, Mapping) else data
+    if source.rows < 1 or batch_size < 1:
+        raise ChainruleError(f"no minibatches of {batch_size} can be made of {source.rows} rows")
     backend = backend_name(backend)
-    loop = _Loop(step, data, run, np.asarray(rates, dtype=np.float64), dtype, backend)
+    loop = _Loop(step, source, run, np.asarray(rates, dtype=np.float64), dtype, backend)
     work = batch_size * sum(run.state[name].size for name in run.parameters)
     with Interrupt() as interrupt, threads_for(work, backend):
         for callback in callbacks:
@@ -91,7 +76,7 @@ def train(
             while run.epoch < run.epochs and run.stopped is None:
                 start = time.perf_counter()
                 done: list[tuple[int, Array, Array]] = []  # rows a step, losses and gradient norms of steps
-                for batches in epoch_batches(rows, batch_size, run.seed, run.epoch):
+                for batches in source.batches(batch_size, run.seed, run.epoch):
                     for group in loop.groups(batches):
                         losses, norms = loop.run_steps(group)
                         done.append((group.shape[1], losses, norms))
@@ -141,11 +126,10 @@ def _means(done: Sequence[tuple[int, Array, Array]]) -> tuple[float, float]:
 class _Loop:
     """Runs groups of steps, timing them to choose how many the next group should have."""
 
-    def __init__(
-        self, step: TrainingStep, data: Mapping[str, Array], run: Run, rates: Array, dtype: str, backend: str
-    ) -> None:
+    def __init__(self, step: TrainingStep, source: Source, run: Run, rates: Array, dtype: str, backend: str) -> None:
         self.step = step
-        self.data = data
+        self.source = source
+        self.constants = {name: np.array(value, dtype=dtype) for name, value in step.constants.items()}
         self.run = run
         self.rates = rates
         self.dtype = dtype
@@ -166,20 +150,22 @@ class _Loop:
         """Do the steps on ``rows`` [s, b]: the loss and the norm of the gradient of each."""
         run, first = self.run, self.run.step
         before = {name: value.copy() for name, value in run.state.items()}
-        steps = {"rows": rows, "η": self.rates[first : first + len(rows)]}
+        arrays, places = self.source.chunk(rows, run.seed, run.epoch)
+        data = {**arrays, **self.constants}
+        steps = {"rows": places, "η": self.rates[first : first + len(rows)]}
         start = time.perf_counter()
         with np.errstate(all="ignore"):
-            result = self.program.run(self.data, run.state, steps, seed=run.seed, first_step=first)
+            result = self.program.run(data, run.state, steps, seed=run.seed, first_step=first)
         seconds = time.perf_counter() - start
         losses = np.asarray(result[self.step.loss])
         if not np.isfinite(result[self.step.cost]).all() or not np.isfinite(losses).all():
-            self.fail(before, rows, first)
+            self.fail(before, data, places, first)
         run.step += len(rows)
         run.loss = float(losses.mean())
         self.group = max(1, min(int(SECONDS_A_CALL * len(rows) / max(seconds, 1e-9)), 8 * self.group))
         return losses, np.asarray(result[self.step.gradient_norm])
 
-    def fail(self, state: dict[str, Array], rows: Array, first: int) -> None:
+    def fail(self, state: dict[str, Array], data: Mapping[str, Array], rows: Array, first: int) -> None:
         """Do the steps again one by one, keeping every tensor, and raise the error that says where it began."""
         system = self.step.system
         everything = program(system, tuple(equation.name for equation in system.equations), self.dtype, self.backend)
@@ -189,7 +175,7 @@ class _Loop:
             at = number - first
             steps = {"rows": rows[at : at + 1], "η": self.rates[number : number + 1]}
             with np.errstate(all="ignore"):
-                values = everything.run(self.data, state, steps, seed=self.run.seed, first_step=number)
-            return {**self.data, **begun, **{name: np.asarray(value)[0] for name, value in values.items()}}
+                values = everything.run(data, state, steps, seed=self.run.seed, first_step=number)
+            return {**data, **begun, **{name: np.asarray(value)[0] for name, value in values.items()}}
 
         raise explain(system, run_step, range(first, first + len(rows)), lambda n: float(self.rates[n]))

@@ -14,10 +14,10 @@ from chainrule.calculus.reverse import derive
 from chainrule.definition import check_instance, definition_system
 from chainrule.equations.check import check
 from chainrule.equations.node import Access, Apply, Equation, access, axis
-from chainrule.equations.system import Input, Role, System
+from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Initializer
-from chainrule.layers.composition import Composition, Tensor, initialization
+from chainrule.layers.composition import Composition, Reading, Tensor, initialization
 from chainrule.layers.layer import Layer
 from chainrule.layers.network import as_layer
 from chainrule.losses.loss import Loss
@@ -69,24 +69,28 @@ class TrainingStep:
     def states(self) -> tuple[Input, ...]:
         return self.system.named("state")
 
+    @property
+    def learnt(self) -> tuple[str, ...]:
+        """What a model keeps: the parameters, and the states that prediction reads (running means)."""
+        return tuple(t.name for t in (*self.parameters, *self.prediction_system.named("state")))
+
 
 def assemble(
     network: Layer,
     loss: Loss,
     optimizer: Optimizer,
-    sizes: Mapping[str, int | None],
+    reading: Reading | Mapping[str, int | None],
     *,
     regularizers: Sequence[Regularizer] = (),
     clipping: Clipping | None = None,
-    role: Role = "data",
 ) -> TrainingStep:
-    """The training step of a network on ``x[b, …]`` whose other axes and their sizes are ``sizes``: ``{"i": 784}``.
+    """The training step of a network on what it reads; ``{"i": 784}`` is short for ``x[b,i]`` of 784 numbers.
 
-    ``role`` is ``integer`` where the network reads whole numbers.  Raises ChainruleError where layers, loss and
-    sizes do not fit together.
+    Raises ChainruleError where layers, loss and sizes do not fit together.
     """
     network = as_layer(network, "assemble")
-    if ROWS in sizes:
+    reading = reading if isinstance(reading, Reading) else Reading.of(reading)
+    if ROWS in dict(reading.sizes):
         raise ChainruleError(f"axis {ROWS} counts the rows of the training set; name the axis of the input otherwise")
     check_instance("assemble", "loss", loss, Loss)
     check_instance("assemble", "optimizer", optimizer, Optimizer)
@@ -95,8 +99,8 @@ def assemble(
     if clipping is not None:
         check_instance("assemble", "clipping", clipping, Clipping)
 
-    shown, _ = _cost(network, loss, sizes, role, regularizers, "b")
-    gathered, output = _cost(network, loss, sizes, role, regularizers, ROWS)
+    shown, _ = _cost(network, loss, reading, regularizers, "b")
+    gathered, output = _cost(network, loss, reading, regularizers, ROWS)
     inputs = tuple(tensor for tensor in gathered.inputs if tensor.role in ("data", "integer") and "b" in tensor.axes)
     forward = gather(gathered.written, inputs)
     check(forward)
@@ -112,7 +116,7 @@ def assemble(
     if clipping is not None:
         pairs = clipping.compose(step, pairs, norm)
     optimizer.compose(step, pairs)
-    evaluation, prediction = _evaluation(network.predicting, loss, sizes, role)
+    evaluation, prediction = _evaluation(network.predicting, loss, reading)
     return TrainingStep(
         system=log.system.extended(step.equations, step.inputs),
         log=log,
@@ -132,23 +136,21 @@ def assemble(
     )
 
 
-def _network(network: Layer, sizes: Mapping[str, int | None], role: Role) -> tuple[Composition, Tensor]:
-    x = Input("x", ("b", *sizes), role)
-    under = Composition((x,), {"b": None, **sizes})
+def _network(network: Layer, reading: Reading) -> tuple[Composition, Tensor]:
+    under, x = reading.compose()
     under.taken.add(ROWS)
-    return under, network.compose(under, Tensor("x", x.axes))
+    return under, network.compose(under, x)
 
 
 def _cost(
     network: Layer,
     loss: Loss,
-    sizes: Mapping[str, int | None],
-    role: Role,
+    reading: Reading,
     regularizers: Sequence[Regularizer],
     rows: str,
 ) -> tuple[Composition, Tensor]:
     """The network, its loss and the cost with penalties."""
-    under, output = _network(network, sizes, role)
+    under, output = _network(network, reading)
     each = loss.compose(under, output)
     learnt = [tensor for tensor in under.inputs if tensor.role == "parameter"]
     penalties = []
@@ -168,8 +170,8 @@ def _cost(
     return under, output
 
 
-def _evaluation(network: Layer, loss: Loss, sizes: Mapping[str, int | None], role: Role) -> tuple[System, Tensor]:
-    under, output = _network(network, sizes, role)
+def _evaluation(network: Layer, loss: Loss, reading: Reading) -> tuple[System, Tensor]:
+    under, output = _network(network, reading)
     prediction = loss.predict(under, output)
     loss.mean(under, output, loss.compose(under, output))
     return under.system(), prediction
