@@ -19,6 +19,7 @@ from chainrule.errors import ChainruleError
 from chainrule.training.callbacks import Callback, Run
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.nonfinite import explain
+from chainrule.training.prefetch import chunks
 from chainrule.training.programs import backend_name, program
 from chainrule.training.source import InMemory, Source
 from chainrule.training.step import TrainingStep
@@ -67,18 +68,19 @@ def train(
     if source.rows < 1 or batch_size < 1:
         raise ChainruleError(f"no minibatches of {batch_size} can be made of {source.rows} rows")
     backend = backend_name(backend)
-    loop = _Loop(step, source, run, np.asarray(rates, dtype=np.float64), dtype, backend)
+    loop = _Loop(step, run, np.asarray(rates, dtype=np.float64), dtype, backend)
     work = batch_size * sum(run.state[name].size for name in run.parameters)
-    with Interrupt() as interrupt, threads_for(work, backend):
+    made = chunks(source, batch_size, run.seed, range(run.epoch, run.epochs))
+    with Interrupt() as interrupt, threads_for(work, backend), made as coming:
         for callback in callbacks:
             callback.on_start(run)
         try:
             while run.epoch < run.epochs and run.stopped is None:
                 start = time.perf_counter()
                 done: list[tuple[int, Array, Array]] = []  # rows a step, losses and gradient norms of steps
-                for batches in source.batches(batch_size, run.seed, run.epoch):
-                    for group in loop.groups(batches):
-                        losses, norms = loop.run_steps(group)
+                for chunk in coming:
+                    for group in loop.groups(chunk.places):
+                        losses, norms = loop.run_steps(chunk.arrays, group)
                         done.append((group.shape[1], losses, norms))
                         if not run.computed_by:
                             run.computed_by = computed_by(backend, loop.program, work)
@@ -86,6 +88,8 @@ def train(
                             callback.on_steps(run)
                         if interrupt.requested:
                             raise KeyboardInterrupt
+                    if chunk.ends:
+                        break
                 run.epoch += 1
                 loss, norm = _means(done)
                 row = {
@@ -126,9 +130,8 @@ def _means(done: Sequence[tuple[int, Array, Array]]) -> tuple[float, float]:
 class _Loop:
     """Runs groups of steps, timing them to choose how many the next group should have."""
 
-    def __init__(self, step: TrainingStep, source: Source, run: Run, rates: Array, dtype: str, backend: str) -> None:
+    def __init__(self, step: TrainingStep, run: Run, rates: Array, dtype: str, backend: str) -> None:
         self.step = step
-        self.source = source
         self.constants = {name: np.array(value, dtype=dtype) for name, value in step.constants.items()}
         self.run = run
         self.rates = rates
@@ -138,28 +141,27 @@ class _Loop:
         self.program = program(step.system, self.outputs, dtype, backend)
         self.group = 4
 
-    def groups(self, batches: Array) -> Iterator[Array]:
+    def groups(self, places: Array) -> Iterator[Array]:
         """The minibatches in groups of the size that fits the time of a call."""
         at = 0
-        while at < len(batches):
+        while at < len(places):
             size = self.group
-            yield batches[at : at + size]
+            yield places[at : at + size]
             at += size
 
-    def run_steps(self, rows: Array) -> tuple[Array, Array]:
-        """Do the steps on ``rows`` [s, b]: the loss and the norm of the gradient of each."""
+    def run_steps(self, arrays: Mapping[str, Array], rows: Array) -> tuple[Array, Array]:
+        """Do the steps on the ``rows`` [s, b] of the arrays: the loss and the norm of the gradient of each."""
         run, first = self.run, self.run.step
         before = {name: value.copy() for name, value in run.state.items()}
-        arrays, places = self.source.chunk(rows, run.seed, run.epoch)
         data = {**arrays, **self.constants}
-        steps = {"rows": places, "η": self.rates[first : first + len(rows)]}
+        steps = {"rows": rows, "η": self.rates[first : first + len(rows)]}
         start = time.perf_counter()
         with np.errstate(all="ignore"):
             result = self.program.run(data, run.state, steps, seed=run.seed, first_step=first)
         seconds = time.perf_counter() - start
         losses = np.asarray(result[self.step.loss])
         if not np.isfinite(result[self.step.cost]).all() or not np.isfinite(losses).all():
-            self.fail(before, data, places, first)
+            self.fail(before, data, rows, first)
         run.step += len(rows)
         run.loss = float(losses.mean())
         self.group = max(1, min(int(SECONDS_A_CALL * len(rows) / max(seconds, 1e-9)), 8 * self.group))
