@@ -27,7 +27,8 @@ _PUBLIC = {
     "chainrule.losses": (
         "SampleWeighted", "ClassWeighted", "CrossEntropy", "SmoothedCrossEntropy", "SoftCrossEntropy",
         "BinaryCrossEntropy", "CrossEntropyCost", "Hinge", "MulticlassHinge", "Poisson", "Gaussian", "Laplace",
-        "QuadraticCost", "SquaredError", "AbsoluteError", "Huber", "Quantile",
+        "QuadraticCost", "SquaredError", "AbsoluteError", "Huber", "Quantile", "CTC", "SequenceCrossEntropy",
+        "MaskedCrossEntropy", "Contrastive", "Triplet", "NTXent", "Focal", "BinaryFocal", "Dice", "MulticlassDice",
     ),
     "chainrule.optimizers": (
         "ConstantRate", "StepDecay", "ExponentialDecay", "CosineDecay", "OneCycle", "WarmUp", "Adagrad", "RMSprop",

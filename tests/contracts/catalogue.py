@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,46 @@ READINGS: dict[str, Reading] = {}
 
 def reading(layer: Layer) -> Reading:
     return READINGS.get(type(layer).__name__, Reading.of({"i": 4}))
+
+
+# What the output of a row looks like to losses that do not read s[b,k] of three classes.
+OUTPUTS: dict[str, tuple[int, ...]] = {
+    "CTC": (6, 3),
+    "SequenceCrossEntropy": (4, 3),
+    "MaskedCrossEntropy": (4, 3),
+    "Contrastive": (2, 3),
+    "Triplet": (3, 4),
+    "NTXent": (2, 3),
+    "MulticlassDice": (4, 3),
+}
+
+
+def outputs(loss: Loss) -> tuple[int, ...]:
+    """The sizes of the axes of a row of ``s``."""
+    units = loss.units(3)
+    return OUTPUTS.get(type(loss).__name__, units if isinstance(units, tuple) else (units,))
+
+
+# Targets of losses that do not want the class of each row, or the probability of each output, for so many rows.
+TARGETS: dict[str, Callable[[int], dict[str, NDArray[Any]]]] = {
+    "CTC": lambda rows: {"t": np.resize([[1, 1, 2], [2, 0, 0], [2, 1, 0], [0, 0, 0], [1, 2, 1]], (rows, 3))},
+    "SequenceCrossEntropy": lambda rows: {"t": np.arange(4 * rows).reshape(rows, 4) ** 2 % 3},
+    "MaskedCrossEntropy": lambda rows: {"t": np.arange(5, 4 * rows + 5).reshape(rows, 4) ** 3 % 4 - 1},
+    "Contrastive": lambda rows: {"y": np.arange(rows) % 2.0},
+    "BinaryFocal": lambda rows: {"y": np.arange(3 * rows).reshape(rows, 3) ** 2 % 5 % 2.0},
+    "Dice": lambda rows: {"y": np.arange(3 * rows).reshape(rows, 3) ** 2 % 5 % 2.0},
+    "MulticlassDice": lambda rows: {"t": np.arange(4 * rows).reshape(rows, 4) ** 2 % 3},
+}
+
+
+def targets(loss: Loss, rows: int) -> dict[str, NDArray[Any]]:
+    """Targets of so many rows, and the weights of rows."""
+    usual = {
+        "t": np.arange(rows) % 3,
+        "y": np.random.default_rng(3).dirichlet(np.ones(3), size=rows),
+        "ω": np.linspace(0, 3, rows),
+    }
+    return usual | TARGETS.get(type(loss).__name__, lambda _: {})(rows)
 
 
 def example_input(read: Reading, rows: int, seed: int) -> dict[str, NDArray[Any]]:

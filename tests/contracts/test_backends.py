@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contracts.catalogue import items, normal
+from tests.contracts.catalogue import items, normal, outputs, targets
 
 from chainrule.backends import BACKENDS, compile
 from chainrule.definition import Definition
@@ -18,18 +18,22 @@ from chainrule.optimizers import SGD, Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.step import TrainingStep, assemble
 
-ROWS, FEATURES, CLASSES = 9, 4, 3
+ROWS, FEATURES = 9, 4
 FAMILIES = (Layer, Loss, Optimizer, Clipping, Regularizer, Initializer)
+
+
+def loss_of(item: Definition) -> Loss:
+    return item if isinstance(item, Loss) else CrossEntropy()
 
 
 def step_with(item: Definition) -> TrainingStep:
     """A small network in training in which the item has its part."""
-    loss = item if isinstance(item, Loss) else CrossEntropy()
+    loss = loss_of(item)
     first = item if isinstance(item, Layer) else Tanh()
     if isinstance(item, Initializer):
         first = Dense(5, weights=item)
     return assemble(
-        Network(first, Dense(loss.units(CLASSES))),
+        Network(first, Dense(outputs(loss))),
         loss,
         item if isinstance(item, Optimizer) else SGD(0.1),
         {"i": FEATURES},
@@ -38,15 +42,10 @@ def step_with(item: Definition) -> TrainingStep:
     )
 
 
-def data_for(step: TrainingStep) -> dict[str, Any]:
+def data_for(step: TrainingStep, loss: Loss) -> dict[str, Any]:
     inputs = step.system.input_by_name
     values: dict[str, Any] = {"X": normal(ROWS, FEATURES)}
-    if "T" in inputs:
-        values["T"] = np.arange(ROWS) % CLASSES
-    if "Y" in inputs:
-        values["Y"] = np.random.default_rng(0).dirichlet(np.ones(CLASSES), ROWS)
-    if "Ω" in inputs:
-        values["Ω"] = np.linspace(0.5, 2, ROWS)
+    values |= {name.upper(): value for name, value in targets(loss, ROWS).items() if name.upper() in inputs}
     return values | {name: np.array(value) for name, value in step.constants.items()}
 
 
@@ -60,7 +59,7 @@ TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
 )
 def test_training(item: Definition, dtype: str, backend: str) -> None:
     step = step_with(item)
-    data = data_for(step)
+    data = data_for(step, loss_of(item))
     tolerance = TOLERANCE[dtype]
     names = [tensor.name for tensor in step.parameters]
     first = compile(step.initialization, names, dtype, backend).run({}, {}, seed=1)

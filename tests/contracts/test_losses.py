@@ -7,26 +7,36 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contracts.catalogue import check_gradients, items, normal
+from tests.contracts.catalogue import check_gradients, items, normal, outputs, targets
 
 from chainrule.calculus.reverse import derive
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.system import Input, System
 from chainrule.layers import Composition, Tensor
 from chainrule.losses import (
+    CTC,
     AbsoluteError,
     BinaryCrossEntropy,
+    BinaryFocal,
     ClassWeighted,
+    Contrastive,
     CrossEntropy,
     CrossEntropyCost,
+    Dice,
+    Focal,
     Gaussian,
     Huber,
     Loss,
+    MaskedCrossEntropy,
+    MulticlassDice,
     MulticlassHinge,
+    NTXent,
     Poisson,
+    SequenceCrossEntropy,
     SmoothedCrossEntropy,
     SoftCrossEntropy,
     SquaredError,
+    Triplet,
 )
 
 ROWS, CLASSES = 5, 3
@@ -41,19 +51,15 @@ def written(loss: Loss, axes: tuple[str, ...]) -> tuple[System, Composition]:
     return under.system(), under
 
 
+def axes_of(loss: Loss) -> tuple[str, ...]:
+    return ("b", *("k", "h")[: len(outputs(loss))])
+
+
 def example(loss: Loss) -> tuple[System, dict[str, Any]]:
-    """The loss on five rows of three outputs, and values for it."""
-    two_heads = isinstance(loss.units(CLASSES), tuple)
-    axes = ("b", "k", "h") if two_heads else ("b", "k")
-    system, under = written(loss, axes)
-    values: dict[str, Any] = {"s": normal(ROWS, CLASSES, 2) if two_heads else normal(ROWS, CLASSES)}
-    for tensor in system.inputs:
-        if tensor.name == "t":
-            values["t"] = np.array([0, 2, 1, 1, 0])
-        elif tensor.name == "y":
-            values["y"] = np.random.default_rng(3).dirichlet(np.ones(CLASSES), size=ROWS)
-        elif tensor.name == "ω":
-            values["ω"] = np.array([0.5, 1, 2, 0, 3])
+    """The loss on five rows, and values for it."""
+    system, under = written(loss, axes_of(loss))
+    given = {"s": normal(ROWS, *outputs(loss)), **targets(loss, ROWS)}
+    values = {tensor.name: given[tensor.name] for tensor in system.inputs if tensor.name in given}
     return system, values | {name: np.array(value) for name, value in under.constants.items()}
 
 
@@ -65,13 +71,22 @@ def test_gradient(loss: Loss) -> None:
 
 @each_loss
 def test_prediction_has_the_rows_of_the_targets(loss: Loss) -> None:
-    axes = ("b", "k", "h") if isinstance(loss.units(2), tuple) else ("b", "k")
+    axes = axes_of(loss)
     under = Composition([Input("s", axes, "data")], dict.fromkeys(axes))
-    assert loss.predict(under, Tensor("s", axes)).axes == ("b", "k")
+    heads = isinstance(loss.units(CLASSES), tuple)
+    assert loss.predict(under, Tensor("s", axes)).axes == (axes[:-1] if heads else axes)
 
 
 def test_extreme_logits_stay_finite() -> None:
-    for loss in (CrossEntropy(), SmoothedCrossEntropy(), BinaryCrossEntropy(), SoftCrossEntropy()):
+    for loss in (
+        CrossEntropy(),
+        SmoothedCrossEntropy(),
+        BinaryCrossEntropy(),
+        SoftCrossEntropy(),
+        BinaryFocal(),
+        Focal(),
+        Dice(),
+    ):
         system, values = example(loss)
         values["s"] = np.array([[1e4, -1e4, 0.0]] * ROWS)
         log = derive(system, "C", ["s"])
@@ -100,7 +115,50 @@ TORCH: dict[Loss, Callable[..., Any]] = {
     MulticlassHinge(): lambda f, s, v: f.multi_margin_loss(s, v["t"]),
     Poisson(): lambda f, s, v: f.poisson_nll_loss(s, v["y"]),
     Gaussian(): lambda f, s, v: f.gaussian_nll_loss(s[..., 0], v["y"], s[..., 1].exp(), eps=0),
+    CTC(): lambda f, s, v: f.ctc_loss(
+        s.log_softmax(-1).transpose(0, 1), v["t"], v["t"].new_full((ROWS,), 6), (v["t"] > 0).sum(1), reduction="none"
+    ).mean(),
+    SequenceCrossEntropy(): lambda f, s, v: f.cross_entropy(s.transpose(1, 2), v["t"]),
+    MaskedCrossEntropy(): lambda f, s, v: f.cross_entropy(s.transpose(1, 2), v["t"], ignore_index=-1),
+    Contrastive(2.5): lambda f, s, v: torch_contrastive(f, s, v["y"], 2.5),
+    Triplet(0.4): lambda f, s, v: f.triplet_margin_with_distance_loss(
+        *s.unbind(1), distance_function=lambda p, q: ((p - q) ** 2).sum(-1), margin=0.4
+    ),
+    NTXent(0.3): lambda f, s, v: torch_nt_xent(f, s, 0.3),
+    BinaryFocal(1.5, 0.3): lambda f, s, v: torch_binary_focal(f, s, v["y"], 1.5, 0.3),
+    Focal(1.5): lambda f, s, v: torch_focal(f, s, v["t"], 1.5),
+    Dice(0.5): lambda f, s, v: torch_dice(s.sigmoid(), v["y"], 0.5),
+    MulticlassDice(0.5): lambda f, s, v: torch_dice(
+        s.softmax(-1).transpose(1, 2), f.one_hot(v["t"], 3).transpose(1, 2), 0.5
+    ),
 }
+
+
+def torch_contrastive(f: Any, s: Any, y: Any, margin: float) -> Any:
+    distance = f.pairwise_distance(s[:, 0], s[:, 1], eps=0)
+    return ((1 - y) * distance**2 + y * (margin - distance).clamp(min=0) ** 2).mean() / 2
+
+
+def torch_nt_xent(f: Any, s: Any, temperature: float) -> Any:
+    """As a classification of each view among all others."""
+    views = f.normalize(s.transpose(0, 1).reshape(2 * ROWS, -1), dim=-1)
+    likeness = views @ views.T / temperature
+    likeness = likeness.masked_fill(likeness.new_ones(2 * ROWS).diag().bool(), -float("inf"))
+    return f.cross_entropy(likeness, likeness.new_tensor([*range(ROWS, 2 * ROWS), *range(ROWS)]).long())
+
+
+def torch_binary_focal(f: Any, s: Any, y: Any, gamma: float, alpha: float) -> Any:
+    each = f.binary_cross_entropy_with_logits(s, y, reduction="none")
+    return ((alpha * y + (1 - alpha) * (1 - y)) * (1 - (-each).exp()) ** gamma * each).mean()
+
+
+def torch_focal(f: Any, s: Any, t: Any, gamma: float) -> Any:
+    each = f.cross_entropy(s, t, reduction="none")
+    return ((1 - (-each).exp()) ** gamma * each).mean()
+
+
+def torch_dice(p: Any, y: Any, smoothing: float) -> Any:
+    return (1 - (2 * (p * y).sum(-1) + smoothing) / ((p**2).sum(-1) + (y**2).sum(-1) + smoothing)).mean()
 
 
 @pytest.mark.peers

@@ -272,4 +272,7 @@ def initialization(system: System, initializers: Mapping[str, Initializer]) -> S
         at = next(n for n, equation in enumerate(made.equations) if equation.name == tensor.name)
         # The axes are named, so the order of the parameter's own is the only thing to restore.
         made.equations[at] = Equation(tensor.name, tensor.axes, made.equations[at].expression)
-    return made.system().subset(tensor.name for tensor in system.parameters)
+    # Sizes of other axes may depend on axes that the first values do not have.
+    start = made.written.subset(tensor.name for tensor in system.parameters)
+    check(start)
+    return start

@@ -6,6 +6,7 @@ the rate, the mean.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -32,8 +33,12 @@ class Loss(Definition):
     def compose(self, under: Composition, output: Tensor) -> Tensor:
         """Write the loss of each row and return it."""
         public = {name: name for name in self.system.tensor_axes if name in ("y", "t", "L")}
-        made = place_definition(under, self, "loss", {"s": output}, names=public)
+        made = place_definition(under, self, "loss", self.reads(under, output), names=public)
         return made["L"]
+
+    def reads(self, under: Composition, output: Tensor) -> Mapping[str, Tensor]:
+        """The tensors of the network that the equations read, by their names there."""
+        return {"s": output}
 
     def predict(self, under: Composition, output: Tensor) -> Tensor:
         """Write the prediction and return it."""
@@ -81,6 +86,9 @@ class _Weighted(Loss):
     @property
     def scalars(self) -> dict[str, float]:
         return self.loss.scalars
+
+    def compose(self, under: Composition, output: Tensor) -> Tensor:
+        return self.loss.compose(under, output)
 
     def predict(self, under: Composition, output: Tensor) -> Tensor:
         return self.loss.predict(under, output)
