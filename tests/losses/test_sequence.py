@@ -15,6 +15,7 @@ from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
 from chainrule.layers.composition import Composition, Tensor
 from chainrule.losses import CTC, Loss, MaskedCrossEntropy, SampleWeighted, SequenceCrossEntropy
+from chainrule.training.weighting import RowWeighted
 
 LENGTHS = np.array([4, 1, 3])
 CLASSES = np.array([[0, 2, 1, 1], [2, 0, 0, 0], [1, 1, 2, 0]])
@@ -62,6 +63,13 @@ def test_weights_of_rows_multiply_their_positions() -> None:
     weights = np.array([1.0, 0.0, 2.0])
     found = evaluate(with_lengths(SampleWeighted(SequenceCrossEntropy())), {**values, "ω": weights})
     assert found["C"] == pytest.approx(np.average(found["L"], weights=weights * LENGTHS))
+
+
+def test_weights_of_mean_1_leave_the_number_of_positions_below() -> None:
+    values = {"s": normal(3, 4, 3), "t": CLASSES, "length": LENGTHS}
+    weights = np.array([1.0, 0.0, 2.0])
+    found = evaluate(with_lengths(RowWeighted(SequenceCrossEntropy())), {**values, "ω": weights})
+    assert found["C"] == pytest.approx((weights * LENGTHS * found["L"]).sum() / LENGTHS.sum())
 
 
 def paths(logp: Any, labels: tuple[int, ...]) -> float:

@@ -56,8 +56,8 @@ class Loss(Definition):
     def mean(self, under: Composition, output: Tensor, rows: Tensor, name: str = "C") -> Tensor:
         """Write the (weighted) mean over rows: C = Σ_b L[b]/size(b), or Σ_b ω[b] L[b]/Σ_b ω[b]."""
         weights = [access(weight.name, ("b",)) for weight in self.weights(under, output)]
-        total: Expression = _sum_over_rows((*weights, access(rows.name, ("b",))))
-        count: Expression = _sum_over_rows(tuple(weights)) if weights else Number("b")
+        total: Expression = sum_over_rows((*weights, access(rows.name, ("b",))))
+        count: Expression = sum_over_rows(tuple(weights)) if weights else Number("b")
         under.equations.append(Equation(name, (), Apply("/", (total, count))))
         return Tensor(name, ())
 
@@ -66,7 +66,8 @@ class Loss(Definition):
         return targets
 
 
-def _sum_over_rows(factors: tuple[Expression, ...]) -> Expression:
+def sum_over_rows(factors: tuple[Expression, ...]) -> Expression:
+    """Σ_b of the product of the factors."""
     return Reduce("sum", ("b",), factors[0] if len(factors) == 1 else Apply("*", factors))
 
 
