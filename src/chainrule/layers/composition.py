@@ -16,7 +16,8 @@ from chainrule.definition import Definition
 from chainrule.equations.check import check
 from chainrule.equations.compose import ELLIPSIS, Axes, fresh, instantiate, match_axes, product_of_sizes
 from chainrule.equations.node import Access, Equation, Expression, Number, Reduce, base_axis, plain_axis
-from chainrule.equations.system import Input, Role, System
+from chainrule.equations.sizes import size_value
+from chainrule.equations.system import Input, Role, System, size_names
 from chainrule.equations.walk import subexpressions
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Initializer
@@ -105,6 +106,13 @@ class Composition:
         if size is not None:
             self.sizes[name] = Number(size)
         return name
+
+    def size(self, axis: str) -> int | None:
+        """The size of an axis; None where only the data say it."""
+        size = self.sizes.get(base_axis(axis))
+        others = {name: self.size(name) for name in size_names(size)}
+        known = {name: value for name, value in others.items() if value is not None}
+        return size_value(size, known) if size is not None and len(known) == len(others) else None
 
     def place(
         self,
