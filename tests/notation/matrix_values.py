@@ -11,7 +11,10 @@ import numpy as np
 from chainrule.equations.evaluate import numpy_function
 from chainrule.equations.node import Access, Apply, Index, Number
 from chainrule.notation.matrix_forms import (
+    Bracket,
+    Correlation,
     Diagonal,
+    Flipped,
     Form,
     Hadamard,
     Identity,
@@ -20,13 +23,17 @@ from chainrule.notation.matrix_forms import (
     Negative,
     Norm,
     Ones,
+    OnesWindow,
     Product,
     Scalar,
     Scaled,
+    Softmax,
+    Spread,
     Sum,
     SumOver,
     Transposed,
     Whole,
+    subforms,
 )
 
 Arrays = Mapping[str, np.ndarray]
@@ -34,8 +41,9 @@ Arrays = Mapping[str, np.ndarray]
 
 def values_of(equation: MatrixEquation, arrays: Arrays, sizes: Mapping[str, int]) -> Iterator[tuple[Any, Any]]:
     """Pairs (left, right) of matrices, one for each value of the fixed axes."""
+    windows = any(isinstance(part, Correlation) for part in subforms(equation.right))
     for values in itertools.product(*(range(sizes[axis]) for axis in equation.fixed)):
-        reader = Reader(arrays, sizes, dict(zip(equation.fixed, values, strict=True)))
+        reader = (Windows if windows else Reader)(arrays, sizes, dict(zip(equation.fixed, values, strict=True)))
         yield reader.value(equation.left), reader.value(equation.right)
 
 
@@ -83,7 +91,19 @@ class Reader:
                 return np.sum(self.value(inner) ** 2)
             case SumOver(axis, inner):
                 steps = ({**self.at, axis: n} for n in range(self.sizes[axis]))
-                return sum(Reader(self.arrays, self.sizes, at).value(inner) for at in steps)
+                return sum(type(self)(self.arrays, self.sizes, at).value(inner) for at in steps)
+            case Softmax(inner):
+                values = self.value(inner)
+                axis = 0 if values.shape[1] == 1 else 1
+                powers = np.exp(values - values.max(axis=axis, keepdims=True))
+                return powers / powers.sum(axis=axis, keepdims=True)
+            case Bracket(statement, rows, columns):
+                counts = [1 if axis is None else self.sizes[axis] for axis in (rows, columns)]
+                found = np.zeros(counts)
+                for place in np.ndindex(*counts):
+                    at = {axis: n for axis, n in zip((rows, columns), place, strict=True) if axis is not None}
+                    found[place] = Reader(self.arrays, self.sizes, {**self.at, **at}).scalar(statement)
+                return found
         raise TypeError(form)
 
     def whole(self, form: Whole) -> Any:
@@ -99,8 +119,11 @@ class Reader:
                 at, inside = 0, 0
             key.append(at)
         values = np.asarray(array[tuple(key)], dtype=float) * inside
-        values = values.reshape(-1, 1) if values.ndim == 1 else values
+        values = self.column(values)
         return values.T if form.transposed else values
+
+    def column(self, values: Any) -> Any:
+        return values.reshape(-1, 1) if values.ndim == 1 else values
 
     def scalar(self, node: Any) -> Any:
         match node:
@@ -119,3 +142,36 @@ class Reader:
             case Apply(function, arguments):
                 return numpy_function(function)(*map(self.scalar, arguments))
         raise TypeError(node)
+
+
+class Windows(Reader):
+    """Tensors along the axes of windows, as they are: no columns, no matrices."""
+
+    def value(self, form: Form) -> Any:
+        match form:
+            case Correlation(source, window, slides):
+                values, weights = self.value(source), self.value(window)
+                found = np.zeros([self.sizes[slide.axis] for slide in slides])
+                paddings = [int(self.scalar(slide.padding)) for slide in slides]
+                for place in np.ndindex(found.shape):
+                    for element in np.ndindex(weights.shape):
+                        under = tuple(
+                            slide.stride * p + slide.dilation * u - padding
+                            for slide, p, u, padding in zip(slides, place, element, paddings, strict=True)
+                        )
+                        if all(0 <= at < size for at, size in zip(under, values.shape, strict=True)):
+                            found[place] += weights[element] * values[under]
+                return found
+            case Flipped(inner):
+                return np.flip(self.value(inner))
+            case Spread(inner, strides):
+                values = self.value(inner)
+                spread = np.zeros([(n - 1) * s + 1 for n, s in zip(values.shape, strides, strict=True)])
+                spread[tuple(slice(None, None, s) for s in strides)] = values
+                return spread
+            case OnesWindow(axes):
+                return np.ones([self.sizes[axis] for axis in axes])
+        return super().value(form)
+
+    def column(self, values: Any) -> Any:
+        return values

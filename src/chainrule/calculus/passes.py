@@ -8,6 +8,7 @@ sum of sums           Σ_b Σ_j x → Σ_{b,j} x
 delta elimination     Σ_k f(k)[k = e] → f(e)
 factor out            Σ_i a·x[i] → a·Σ_i x[i]
 constant sum          Σ_i a → n·a
+deviations            Σ_i (x[i] - μ) → 0            where μ = Σ_i x[i]/n
 plain names           Σ_{k'} x[k'] → Σ_k x[k]
 """
 
@@ -22,7 +23,7 @@ from chainrule.calculus.deltas import eliminate, has_delta
 from chainrule.calculus.derivation import Step
 from chainrule.calculus.recognise import Context, recognise
 from chainrule.equations.affine import as_value
-from chainrule.equations.node import Apply, Equation, Number, Reduce, base_axis
+from chainrule.equations.node import Access, Apply, Equation, Number, Reduce, base_axis
 from chainrule.equations.walk import free_axes, fresh_axis, rebuild, rename
 
 
@@ -130,7 +131,21 @@ def _constant_sum(node: Any, context: Context) -> Any:
     return times([*(Number(base_axis(name)) for name in idle), *factors_of(body)])
 
 
-def _plain_names(node: Any, left: tuple[str, ...], context: Context) -> Any:
+def _deviations(node: Any, context: Context) -> Any:
+    """The sum of what is left where the mean, which has a name, is subtracted."""
+    match node:
+        case Reduce("sum", axes, Apply("+", (Access() as whole, Apply("neg", (Access() as mean,))))):
+            pass
+        case Reduce("sum", axes, Apply("+", (Access() as mean, Apply("neg", (Access() as whole,))))):
+            pass
+        case _:
+            return node
+    count = times([Number(base_axis(name)) for name in axes])
+    same = recognise(Apply("/", (Reduce("sum", axes, whole), count)), context) is mean
+    return Number(0) if same else node
+
+
+def plain_names(node: Any, left: tuple[str, ...]) -> Any:
     """The fewest primes that keep each bound axis apart from the axes around it."""
 
     def visit(node: Any, scope: frozenset[str]) -> Any:
@@ -176,5 +191,6 @@ REWRITES: tuple[Rewrite, ...] = (
         "factor out", "what does not depend on the summed axes stands in front of the sum", _everywhere(_factor_out)
     ),
     Rewrite("constant sum", "adding the same term n times is multiplying it by n", _everywhere(_constant_sum)),
-    Rewrite("plain names", "a summed axis may be called anything", _plain_names),
+    Rewrite("deviations", "what lies above a mean and what lies below it add up to 0", _everywhere(_deviations)),
+    Rewrite("plain names", "a summed axis may be called anything", lambda node, left, _: plain_names(node, left)),
 )

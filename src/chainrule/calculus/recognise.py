@@ -120,14 +120,15 @@ def _in_product(node: Any, context: Context, inside: frozenset[Place]) -> Any:
     products = (*context.named.get(PRODUCT, ()), *context.named.get(QUOTIENT, ()))
     for definition in products:
         wanted = definition.factors
-        if wanted is None or len(wanted.powers) > len(parts.powers):
+        if wanted is None:
             continue
-        for found, used in _choose(list(wanted.powers.items()), parts.powers, definition.axes, {}):
+        powers = _with_roots(parts.powers, wanted.powers)
+        for found, used in _choose(list(wanted.powers.items()), powers, definition.axes, {}):
             if len(found) < len(definition.axes):
                 continue
             rest = Factors()
             rest.number, rest.decimal, rest.brackets = parts.number, parts.decimal, parts.brackets
-            rest.powers = {f: power - used.get(f, 0) for f, power in parts.powers.items() if power != used.get(f, 0)}
+            rest.powers = {f: power - used.get(f, 0) for f, power in powers.items() if power != used.get(f, 0)}
             vanishing = {
                 place for factor, power in rest.powers.items() if power > 0 for place in _zero_outside(factor, context)
             }
@@ -137,6 +138,23 @@ def _in_product(node: Any, context: Context, inside: frozenset[Place]) -> Any:
                 rest.take(Access(definition.tensor, tuple(position for position, _ in places)))
                 return rest.build()
     return node
+
+
+def _with_roots(given: Mapping[Expression, int], wanted: Mapping[Expression, int]) -> dict[Expression, int]:
+    """The powers with 1/x as 1/√x · 1/√x, where a root of such an x is wanted below the line."""
+    roots = {
+        factor.function
+        for factor, power in wanted.items()
+        if isinstance(factor, Apply) and (factor.function, power) in (("sqrt", -1), ("rsqrt", 1))
+    }
+    powers = dict(given)
+    for factor, power in given.items():
+        if len(roots) == 1 and power < 0 and not isinstance(factor, Number) and len(given) >= len(wanted):
+            (root,) = roots
+            taken = Apply(root, (factor,))
+            powers[taken] = powers.get(taken, 0) + (-2 if root == "sqrt" else 2) * -power
+            del powers[factor]
+    return powers
 
 
 def _choose(
@@ -230,20 +248,29 @@ def _same_position(
     bound: dict[str, str],
     taken: dict[str, str],
 ) -> bool:
-    """``t - 1`` is ``t`` where t is at t + 1; an axis that is not placed yet is solved for."""
+    """``t`` is ``t' - 1`` where t is at t' - 1, ``2*p`` is ``2*p' + 2`` where p is at p' + 1: an axis that is not
+    placed yet is solved for."""
     known = {name: found[name] for name in free if name in found and name not in bound}
     renamed = {name: axis(other) for name, other in bound.items()}
     unknown = [(c, atom) for c, atom in pattern.terms if atom in free and atom not in known and atom not in bound]
-    if len(unknown) == 1 and abs(unknown[0][0]) == 1:
+    if len(unknown) == 1:
         coefficient, name = unknown[0]
         rest = Index(tuple(term for term in pattern.terms if term != unknown[0]), pattern.constant)
-        placed = substitute(rest, {**known, **renamed})
-        position = in_reading_order(combine([(coefficient, node), (-coefficient, placed)], 0))
-        if _mentions(position, taken):
+        difference = combine([(1, node), (-1, substitute(rest, {**known, **renamed}))], 0)
+        position = _divided(difference, coefficient)
+        if position is None or _mentions(position, taken):
             return False
         found[str(name)] = position
         return True
     return not unknown and combine([(1, node), (-1, substitute(pattern, {**known, **renamed}))], 0) is Index((), 0)
+
+
+def _divided(position: Index, divisor: int) -> Index | None:
+    """The position that, times the divisor, is this one."""
+    if any(number % divisor for number in (position.constant, *(coefficient for coefficient, _ in position.terms))):
+        return None
+    terms = tuple((coefficient // divisor, atom) for coefficient, atom in position.terms)
+    return in_reading_order(Index(terms, position.constant // divisor))
 
 
 def _all_match(

@@ -17,8 +17,9 @@ from typing import Any
 
 from chainrule.calculus.algebra import tidy
 from chainrule.calculus.derivation import Log
+from chainrule.calculus.insertion import inserted
 from chainrule.equations.node import Access, Apply, Equation, Expression, Reduce, plain_axis
-from chainrule.equations.walk import rebuild, subexpressions, substitute, tensors
+from chainrule.equations.walk import subexpressions, tensors
 
 A_LINE = 60  # nodes
 
@@ -194,18 +195,6 @@ def _upstream(equation: Equation, derived: dict[str, Equation], stops: Set[str])
         if name not in stops:
             waiting.extend(tensors(derived[name]))
     return found
-
-
-def inserted(equation: Equation, definition: Equation) -> Equation:
-    """The equation with every read of a quantity replaced by the quantity's definition."""
-
-    def visit(node: Any) -> Any:
-        if isinstance(node, Access) and node.tensor == definition.name:
-            put = substitute(definition.expression, dict(zip(definition.axes, node.indices, strict=True)))
-            return put
-        return rebuild(node, visit)
-
-    return Equation(equation.name, equation.axes, visit(equation.expression))
 
 
 def _terms(node: Any) -> Iterator[Any]:

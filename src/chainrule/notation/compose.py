@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.equations.functions import COMPARISONS, FUNCTIONS
+from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce
 from chainrule.notation.layout import (
     BIG,
@@ -67,7 +67,9 @@ def literal(value: Any) -> Box:
         return number(value)
     mantissa, exponent = text.split("e")
     ten = Script(Symbol("10", "number"), None, number(int(exponent)))
-    return ten if mantissa == "1" else times([number(float(mantissa)), ten])
+    if mantissa in ("1", "-1"):
+        return ten if mantissa == "1" else minus(ten)
+    return times([number(float(mantissa)), ten])
 
 
 def _index(node: Index, names: Names) -> Box:
@@ -117,7 +119,7 @@ def _apply(node: Apply, names: Names) -> Box:
         case "exp":
             return exponential(arguments[0])
         case "where":
-            arguments[0] = row(word("if"), Symbol(" ", "space"), _condition(node.arguments[0], arguments[0]))
+            arguments[0] = condition(arguments[0])
     return fill(FUNCTIONS[node.function].latex, arguments)
 
 
@@ -139,8 +141,7 @@ def _has_big(box: Box) -> bool:
     return any(isinstance(part, Big) for part in inside(box))
 
 
-def _condition(node: Any, box: Box) -> Box:
+def condition(box: Box) -> Box:
     """What a condition says: a comparison without its bracket, anything else as "is not 0"."""
-    if isinstance(node, Apply) and node.function in COMPARISONS and isinstance(box, Fence):
-        return box.body
-    return row(box, Symbol("≠", "relation"), number(0))
+    said = box.body if isinstance(box, Fence) and box.left == "[" else row(box, Symbol("≠", "relation"), number(0))
+    return row(word("if"), Symbol(" ", "space"), said)

@@ -29,6 +29,7 @@ _SIGNS = {
     "−": "-", "·": r"\cdot", "⊙": r"\odot", "mod": r"\bmod", "∑": r"\sum", "∂": r"\partial", "′": r"\prime",
     "⊤": r"\top", "…": r"\cdots", "∞": r"\infty", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "≡": r"\equiv",
     "≈": r"\approx", "∇": r"\nabla", "‖": r"\|", "→": r"\to", "∘": r"\circ", "⊘": r"\oslash",
+    "⋆": r"\star", "∗": r"\ast",
 }  # fmt: skip
 _FENCES = {"⌊": r"\lfloor", "⌋": r"\rfloor", "‖": r"\|", "|": "|"}
 _OPERATORS = {"log", "sin", "cos", "tanh", "max", "min", "exp"}

@@ -1,6 +1,7 @@
 """Equations recognised in matrix form: ``z = x W + 1 βᵀ``, ``∂W = xᵀ δ``, ``δ = ∂a ⊙ a ⊙ (1 − a)``.
 
-``matrix_form`` gives None where an equation has no such form: gathers, windows, maxima, positions.
+``matrix_form`` gives None where an equation has no such form: gathers, maxima, positions.  Windows have theirs in
+``convolution.py``.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Any
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, plain_axis
-from chainrule.equations.walk import free_axes, rebuild, subexpressions
+from chainrule.equations.walk import free_axes, rebuild, rename, subexpressions
+from chainrule.notation.convolution import convolution_form
 from chainrule.notation.matrix_forms import (
+    Bracket,
     Diagonal,
     Form,
     Hadamard,
@@ -25,6 +28,7 @@ from chainrule.notation.matrix_forms import (
     Product,
     Scalar,
     Scaled,
+    Softmax,
     Sum,
     SumOver,
     Transposed,
@@ -37,7 +41,10 @@ ALL = "all"  # stands for all axes of a tensor at once, where an equation only w
 
 
 def matrix_form(equation: Equation) -> MatrixEquation | None:
-    """The matrix form of an equation, or None where it has none."""
+    """The form of an equation without its indices, convolutions first; None where it has none."""
+    windows = convolution_form(equation)
+    if windows is not None:
+        return windows
     if len(equation.axes) > 2:
         together = _all_axes_as_one(equation)
         if together is not None:
@@ -108,8 +115,27 @@ class _Recogniser:
                 return self.mapped("/", (above, below), rows, columns)
             case Apply("=", (left, right)) if {plain_axis(left), plain_axis(right)} == {rows, columns} - {None}:
                 return Identity(rows or "")
+            case Apply(function, arguments) if function in COMPARISONS and any(isinstance(a, Index) for a in arguments):
+                plain = not any(isinstance(part, Reduce) for part in subexpressions(node))
+                return Bracket(node, rows, columns) if plain and {rows, columns} == depends else None
+            case Apply("exp", (exponent,)) if (found := self.softmax(exponent, rows, columns)) is not None:
+                return found
             case Apply(function, arguments) if _elementwise(function):
                 return self.mapped(function, arguments, rows, columns)
+        return None
+
+    def softmax(self, exponent: Any, rows: str | None, columns: str | None) -> Form | None:
+        """``exp(s − logsumexp s)`` along the columns, or along the rows."""
+        match exponent:
+            case Apply("+", (inner, Apply("neg", (Reduce("logsumexp", (over,), body),)))):
+                along = next((name for name in (columns, rows) if name and rename(body, {over: name}) is inner), None)
+                if along is None:
+                    return None
+                if along == columns or columns is None:
+                    form = self.form(inner, rows, columns)
+                    return form and Softmax(form)
+                form = self.form(inner, columns, rows)
+                return form and Transposed(Softmax(form))
         return None
 
     def mapped(self, function: str, arguments: Iterable[Any], rows: str | None, columns: str | None) -> Form | None:
@@ -324,4 +350,4 @@ def _without_positions(scalar: Any) -> bool:
 
 def _elementwise(function: str) -> bool:
     """Whether the function of each element can be written with the function's sign before the matrix."""
-    return function in ("^", "max", "min", *COMPARISONS) or FUNCTIONS[function].arity == 1
+    return function in ("^", "max", "min", "where", *COMPARISONS) or FUNCTIONS[function].arity == 1

@@ -11,6 +11,9 @@ A scalar added to a matrix is added to each of its elements; functions of a matr
            | Scaled         a scalar times a form        | Sum | Negative
            | Mapped         a function of each element   | Norm       the sum of the squares of all elements
            | SumOver        the sum of forms over an axis that each of them holds fixed
+           | Bracket        1 where a statement about the row and the column is true, 0 where not
+           | Softmax        of each row
+           | Correlation    a window slid over a tensor    | Flipped    | Spread        (``convolution.py``)
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from chainrule.equations.node import Expression
+from chainrule.equations.node import Expression, Index, Number
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,71 @@ class SumOver:
     form: Form
 
 
+@dataclass(frozen=True)
+class Bracket:
+    """The matrix of a statement that has these axes; ``rows`` and ``columns`` as the statement names them."""
+
+    statement: Expression
+    rows: str | None
+    columns: str | None
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """``exp(s − log Σ exp s)`` along each row; of a column, along the column."""
+
+    form: Form
+
+
+@dataclass(frozen=True)
+class Slide:
+    """How a window moves along an axis: at position p its element u is at stride·p + dilation·u − padding."""
+
+    axis: str  # of the result
+    stride: int
+    dilation: int
+    padding: Expression
+
+    @property
+    def full(self) -> bool:
+        """Whether the window starts with only its last element inside: padding dilation·(size − 1)."""
+        match self.padding:
+            case Index(((coefficient, Number(str())),), constant):
+                return coefficient == self.dilation == -constant
+        return False
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """``source ⋆ window``: at every position, the sum of the products of the window and what lies under it."""
+
+    source: Form
+    window: Form
+    slides: tuple[Slide, ...]
+
+
+@dataclass(frozen=True)
+class Flipped:
+    """The window read from its end, along each of its axes."""
+
+    form: Form
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The source with ``stride − 1`` zeros put between its elements, along each axis."""
+
+    form: Form
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class OnesWindow:
+    """The window that is 1 everywhere."""
+
+    axes: tuple[str, ...]
+
+
 Form = (
     Whole
     | Scalar
@@ -117,6 +185,12 @@ Form = (
     | Mapped
     | Norm
     | SumOver
+    | Bracket
+    | Softmax
+    | Correlation
+    | Flipped
+    | Spread
+    | OnesWindow
 )
 
 
@@ -141,7 +215,9 @@ def transpose(form: Form) -> Form:
             return inner
         case Product(factors):
             return Product(tuple(transpose(factor) for factor in reversed(factors)))
-        case Hadamard() | Sum() | Mapped():
+        case Bracket(statement, rows, columns):
+            return Bracket(statement, columns, rows)
+        case Hadamard() | Sum() | Mapped() | Softmax() | Correlation() | Flipped() | Spread() | OnesWindow():
             return Transposed(form)
         case Scaled(scalar, inner):
             return Scaled(scalar, transpose(inner))

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from chainrule.calculus.derivation import Log, Step
-from chainrule.equations.functions import ARGUMENTS, FUNCTIONS
-from chainrule.equations.node import Access, Apply, Equation, Number, Reduce, plain_axis
-from chainrule.equations.parse import parse_expression
-from chainrule.equations.system import Input, System
+from chainrule.calculus.insertion import without_statistics
+from chainrule.equations.functions import FUNCTIONS
+from chainrule.equations.node import Equation
+from chainrule.equations.system import Input
 from chainrule.equations.walk import subexpressions, tensors
-from chainrule.notation.backpropagation import Error, backpropagation, layers
+from chainrule.notation.backpropagation import A_LINE, Error, backpropagation, layers
 from chainrule.notation.compose import compose, left_side
 from chainrule.notation.document import (
     Block,
@@ -42,9 +43,12 @@ from chainrule.notation.layout import (
     row,
     times,
 )
+from chainrule.notation.legend import reading
 from chainrule.notation.matrix import matrix_form
-from chainrule.notation.matrix_layout import HADAMARD, ONES, form_box
-from chainrule.notation.names import Names, axis_box, layer_box
+from chainrule.notation.matrix_layout import HADAMARD, matrix_sides
+from chainrule.notation.names import Names, axis_box
+from chainrule.notation.remarks import derivation_remarks, listing, remarks, system_remarks
+from chainrule.notation.sections import alike, sections
 from chainrule.notation.template import fill
 
 _ROLES = {
@@ -72,25 +76,16 @@ def story(log: Log) -> Document:
     """The derivation as a document."""
     names = names_of(log)
     title: Words = ("The derivatives of ", names.tensor(log.cost), " with respect to ", *_wanted(log, names))
-    blocks = (*_system(log, names), *_derivation(log, names), *_result(log, names), *_reading(log, names))
+    blocks = (*_system(log, names), *_derivation(log, names), *_result(log, names), *reading(log, names))
     return Document(title, blocks)
 
 
 def _wanted(log: Log, names: Names) -> Words:
     """The tensors of the title, or, where they are many, how many."""
     if len(log.gradients) <= MANY:
-        return _and([names.tensor(name) for name in log.gradients])
+        return listing([names.tensor(name) for name in log.gradients])
     parameters = {tensor.name for tensor in log.forward.parameters}
     return ("all parameters",) if set(log.gradients) == parameters else (f"{len(log.gradients)} tensors",)
-
-
-def _and(boxes: list[Box]) -> Words:
-    words: list[str | Box] = []
-    for position, box in enumerate(boxes):
-        if position:
-            words.append(" and " if position == len(boxes) - 1 else ", ")
-        words.append(box)
-    return tuple(words)
 
 
 def equation_line(equation: Equation, names: Names, tag: str = "") -> Line:
@@ -101,7 +96,7 @@ def equation_line(equation: Equation, names: Names, tag: str = "") -> Line:
 
 def _matrix(equation: Equation, names: Names) -> tuple[Box, Box] | None:
     form = matrix_form(equation)
-    return None if form is None else (form_box(form.left, names), form_box(form.right, names))
+    return None if form is None else matrix_sides(form, names)
 
 
 def _system(log: Log, names: Names) -> Iterator[Block]:
@@ -111,9 +106,14 @@ def _system(log: Log, names: Names) -> Iterator[Block]:
     for role, meaning in _ROLES.items():
         inputs = [tensor for tensor in log.forward.inputs if tensor.role == role and tensor.name in used]
         if inputs:
-            rows.append(((role,), (*_and([_declared(tensor, names) for tensor in inputs]), f": {meaning}")))
+            rows.append(((role,), (*listing([_declared(tensor, names) for tensor in inputs]), f": {meaning}")))
     yield Legend(tuple(rows))
-    yield Formulas(tuple(equation_line(equation, names) for equation in log.forward.equations))
+    for scope, members in sections([equation.name for equation in log.forward.equations]):
+        if scope:
+            yield Heading((scope,), 3)
+        yield Formulas(tuple(equation_line(log.forward.by_name[name], names) for name in members))
+    for remark in system_remarks(log, names):
+        yield Paragraph(remark)
 
 
 def _declared(tensor: Input, names: Names) -> Box:
@@ -129,20 +129,47 @@ def _derivation(log: Log, names: Names) -> Iterator[Block]:
          Fence("[", row("k", EQUALS, axis_box("k'")), "]"),
          " is 1 where what it says is true and 0 elsewhere: it picks the element that is read.")
     )  # fmt: skip
-    final = {equation.name: equation for equation in log.equations}
-    for position, tensor in enumerate(order):
-        steps = log.steps_of(tensor)
-        equation = final[log.adjoints[tensor]]
-        left = names.partial(tensor, [names.axis(axis) for axis in equation.axes])
-        called = left_side(equation, names)
-        summary = equation_line(equation, names)
-        if called != left:
-            summary = Line(row(called, EQUALS, left), summary.right, summary.matrix)
-        yield Fold(
-            summary,
-            tuple(_steps(steps, left, log, names)),
-            unfolded=len(order) <= OPEN_ALL or position < OPEN_FIRST,
-        )
+    for remark in derivation_remarks(log, names):
+        yield Paragraph(remark)
+    parts = sections(order)
+    same = alike(log, [scope for scope, _ in parts])
+    shown = 0
+    for scope, members in parts:
+        if scope:
+            yield Heading((scope,), 3)
+        if scope in same:
+            yield Paragraph((f"Step by step as for {same[scope]}, with the tensors of {scope}:",))
+            yield Formulas(tuple(_summary(tensor, log, names) for tensor in members))
+            continue
+        for tensor in members:
+            blocks = tuple(_told(tensor, log, names))
+            yield Fold(_summary(tensor, log, names), blocks, len(order) <= OPEN_ALL or shown < OPEN_FIRST)
+            shown += 1
+
+
+def _summary(tensor: str, log: Log, names: Names) -> Line:
+    """What a derivative comes to: δ = ∂C/∂z = …"""
+    equation = log.system.by_name[log.adjoints[tensor]]
+    line = equation_line(equation, names)
+    left = _partial(equation, tensor, names)
+    return line if line.left in (None, left) else Line(row(line.left or left, EQUALS, left), line.right, line.matrix)
+
+
+def _partial(equation: Equation, tensor: str, names: Names) -> Box:
+    return names.partial(tensor, [names.axis(axis) for axis in equation.axes])
+
+
+def _told(tensor: str, log: Log, names: Names) -> Iterator[Block]:
+    """The steps of one derivative, and its form without the derivatives of statistics."""
+    equation = log.system.by_name[log.adjoints[tensor]]
+    for remark in remarks(equation, names):
+        yield Paragraph(remark)
+    left = _partial(equation, tensor, names)
+    yield from _steps(log.steps_of(tensor), left, log, names)
+    used, steps = without_statistics(log, tensor)
+    if used and sum(1 for _ in subexpressions(steps[-1].after)) <= A_LINE:
+        yield Paragraph(("With ", *listing(names.tensor(log.adjoints[name]) for name in used), " put in:"))
+        yield from _steps((replace(steps[0], before=None), *steps[1:]), left, log, names)
 
 
 def _steps(steps: tuple[Step, ...], left: Box, log: Log, names: Names) -> Iterator[Block]:
@@ -250,75 +277,3 @@ def _slope(error: Error, names: Names) -> Box | None:
     if isinstance(sign, Row) and isinstance(sign.parts[0], Symbol) and len(sign.parts) == 2:
         return Script(sign.parts[0], None, PRIME)
     return None
-
-
-def _reading(log: Log, names: Names) -> Iterator[Block]:
-    """What the signs mean; only those that occur."""
-    nodes = [node for equation in log.system.equations for node in subexpressions(equation)]
-    functions = {node.function for node in nodes if isinstance(node, Apply)}
-    sizes = [node.value for node in nodes if isinstance(node, Number) and isinstance(node.value, str)]
-    rows: list[tuple[Words, Words]] = []
-    tensor = next(iter(log.adjoints))
-    rows.append(((names.partial(tensor),), ("how fast ", names.tensor(log.cost), " changes with each element of ",
-                                            names.tensor(tensor))))  # fmt: skip
-    for name in sorted(names.shown_deltas, key=list(names.system.tensor_axes).index)[:1]:
-        rows.append(
-            ((names.tensor(log.adjoints[name]),), ("short for ", names.partial(name), ", the error of a layer"))
-        )
-    if sizes:
-        rows.append(((names.size(sizes[0]),), ("how many values the axis ", names.axis(sizes[0]), " has")))
-    if "sigmoid" in functions:
-        logistic = compose(parse_expression("1/(1 + exp(-x))", ("x",)), Names(System(())))
-        rows.append(((fill(FUNCTIONS["sigmoid"].latex, [Symbol("x")]),), ("the logistic function ", logistic)))
-    rows += _ties(log)
-    numbered = [name for name, label in names.labels.items() if label.layer.isdigit()]
-    if numbered:
-        rows.append(((names.tensor(numbered[0]),), ("a number in parentheses above counts layers; it is no power",)))
-    rows += _scopes(names)
-    if any(isinstance(part, Access) for node in nodes if isinstance(node, Access) for part in node.indices):
-        rows.append((("a tensor below",), ("a gather: the position is looked up in another tensor",)))
-    if any(plain_axis(i) is None for node in nodes if isinstance(node, Access) for i in node.indices):
-        rows.append((("outside",), ("a tensor read outside its range is 0",)))
-    if any(matrix_form(equation) for equation in log.system.equations):
-        rows.append((("matrix form",), (
-            "the first axis of a tensor counts rows, the second columns; a tensor with one axis is a column, ", ONES,
-            " the column of ones; ", Symbol("⊙", "mark"), " multiplies element by element, functions are taken of each "
-            "element, a number is added to each element")))  # fmt: skip
-    yield Heading(("How to read it",))
-    yield Legend(tuple(rows))
-
-
-# Where each function has a kink, and what its derivative in the catalogue makes of it.
-_KINKS = {
-    "relu": "at 0 the derivative is 0",
-    "abs": "at 0 the derivative is 0",
-    "max": "where both are equal the first counts",
-    "min": "where both are equal the first counts",
-}
-
-
-def _ties(log: Log) -> Iterator[tuple[Words, Words]]:
-    """How a derivative is decided where there is none, for the functions that occur."""
-    derived = [node for equation in log.equations for node in subexpressions(equation)]
-    for operation, reached in (("argmax", "maximum"), ("argmin", "minimum")):
-        if any(isinstance(node, Reduce) and node.operation == operation for node in derived):
-            yield (operation,), (f"where the {reached} is; the first of those that reach it gets the whole derivative",)
-    forward = [node for equation in log.forward.equations for node in subexpressions(equation)]
-    functions = {node.function for node in forward if isinstance(node, Apply)}
-    plain = Names(System(()))
-    for name, decided in _KINKS.items():
-        if name in functions:
-            arguments = ARGUMENTS[: len(FUNCTIONS[name].derivatives)]
-            slopes = [compose(parse_expression(text, arguments), plain) for text in FUNCTIONS[name].derivatives]
-            sign = fill(FUNCTIONS[name].latex, [Symbol(argument) for argument in arguments])
-            yield (sign,), (f"its derivative{'s are' if len(slopes) > 1 else ' is'} ", *_and(slopes), f"; {decided}")
-
-
-def _scopes(names: Names) -> Iterator[tuple[Words, Words]]:
-    """Which layers of the program a number stands for."""
-    scopes: dict[str, dict[str, None]] = {}
-    for name, label in names.labels.items():
-        if "." in name and label.layer.isdigit():
-            scopes.setdefault(label.layer, {})[name.rpartition(".")[0]] = None
-    for layer, found in scopes.items():
-        yield (layer_box(layer),), (f"above a name: of {', '.join(found)}",)
