@@ -16,7 +16,37 @@ from chainrule.equations.evaluate import evaluate
 from chainrule.equations.node import Apply, Equation, Reduce, access
 from chainrule.equations.system import Input, System
 from chainrule.initializers import HeNormal, Initializer
-from chainrule.layers import Branch, Custom, Dense, Equations, Layer, Linear, Network, Residual, Sum, Tanh
+from chainrule.layers import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool1D,
+    AvgPool2D,
+    AvgPool3D,
+    Branch,
+    Conv1D,
+    Conv2D,
+    Conv3D,
+    ConvTranspose1D,
+    ConvTranspose2D,
+    ConvTranspose3D,
+    Custom,
+    Dense,
+    DepthwiseConv2D,
+    Equations,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    Linear,
+    MaxPool1D,
+    MaxPool2D,
+    MaxPool3D,
+    Network,
+    Reshape,
+    Residual,
+    SeparableConv2D,
+    Sum,
+    Tanh,
+)
 from chainrule.layers.composition import Reading
 from chainrule.losses import ClassWeighted, CrossEntropy, Loss, SampleWeighted, SquaredError
 from chainrule.optimizers import Clipping, CosineDecay, Optimizer, Schedule, WarmUp
@@ -40,6 +70,25 @@ EXAMPLES: dict[str, Definition] = {
     "Residual": Residual(Dense(4), Tanh()),
     "Sum": Sum(Dense(3), Network(Dense(3), Tanh())),
     "Branch": Branch(Dense(3), Network(Dense(2), Tanh()), Dense(4)),
+    "Conv1D": Conv1D(2, 3, stride=2, padding=((2, 1),)),
+    "Conv2D": Conv2D(4, (2, 3), stride=(1, 2), padding="same", groups=2),
+    "Conv3D": Conv3D(2, 2, dilation=(1, 2, 1)),
+    "ConvTranspose1D": ConvTranspose1D(2, 3, stride=2, padding=1, output_padding=1),
+    "ConvTranspose2D": ConvTranspose2D(2, (3, 2), stride=2, padding="same", biases=None),
+    "ConvTranspose3D": ConvTranspose3D(2, 2),
+    "DepthwiseConv2D": DepthwiseConv2D(3, multiplier=2, padding=1),
+    "SeparableConv2D": SeparableConv2D(3, 2, stride=2),
+    "MaxPool1D": MaxPool1D(2),
+    "MaxPool2D": MaxPool2D(3, stride=2, padding=1),
+    "MaxPool3D": MaxPool3D((1, 2, 2)),
+    "AvgPool1D": AvgPool1D(2, padding="same"),
+    "AvgPool2D": AvgPool2D((2, 3), stride=1, padding=(0, 1)),
+    "AvgPool3D": AvgPool3D(2, stride=1),
+    "AdaptiveMaxPool": AdaptiveMaxPool(3),
+    "AdaptiveAvgPool": AdaptiveAvgPool((2, 3)),
+    "GroupNorm": GroupNorm(2),
+    "LayerNorm": LayerNorm(axes=2),
+    "Reshape": Reshape((3, 8)),
     "SampleWeighted": SampleWeighted(SquaredError()),
     "ClassWeighted": ClassWeighted(CrossEntropy(), (0.5, 1.0, 2.0)),
     "WarmUp": WarmUp(CosineDecay(0.1, 0.01), 8),
@@ -48,7 +97,17 @@ EXAMPLES: dict[str, Definition] = {
 
 
 # What layers read in the tests that cannot read x[b,i] of four numbers.
-READINGS: dict[str, Reading] = {}
+_SEQUENCE = Reading.of({"t": 5, "c": 3})
+_IMAGE = Reading.of({"h": 4, "w": 3, "c": 2})
+_VOLUME = Reading.of({"d": 2, "h": 3, "w": 3})
+READINGS: dict[str, Reading] = {
+    **dict.fromkeys(("Conv1D", "ConvTranspose1D", "MaxPool1D", "AvgPool1D", "AdaptiveMaxPool"), _SEQUENCE),
+    **dict.fromkeys(("Conv2D", "ConvTranspose2D", "DepthwiseConv2D", "SeparableConv2D", "Reshape"), _IMAGE),
+    **dict.fromkeys(("MaxPool2D", "AvgPool2D", "AdaptiveAvgPool", "GlobalMaxPool", "GlobalAvgPool"), _IMAGE),
+    **dict.fromkeys(("BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "SpatialDropout"), _IMAGE),
+    **dict.fromkeys(("UpSample2D", "BilinearUpSample2D", "Flatten"), _IMAGE),
+    **dict.fromkeys(("Conv3D", "ConvTranspose3D", "MaxPool3D", "AvgPool3D"), _VOLUME),
+}
 
 
 def reading(layer: Layer) -> Reading:

@@ -1,4 +1,4 @@
-"""Dropout: a layer for training, and the one that takes its place for predicting."""
+"""Noise in training: dropout of elements or of whole channels, normal noise; and what takes their place afterwards."""
 
 from __future__ import annotations
 
@@ -27,9 +27,56 @@ class Dropout(Layer):
 
 
 @dataclass(frozen=True, repr=False)
+class SpatialDropout(Layer):
+    """In training, each channel c of ``x[b,...,c]`` is 0 everywhere with probability ``rate``, like ``Dropout``."""
+
+    family = "dropout"
+    source = "Tompson et al., Efficient Object Localization Using Convolutional Networks (2015), §3.2"
+    equations = """
+    data x[b,...,c], ρ
+    random r[b,c] ~ uniform
+    a[b,...,c] = x[b,...,c]*[r[b,c] >= ρ]/(1 - ρ)
+    """
+
+    rate: float = symbol("ρ", 0.5, low=0, below=1)
+
+    @property
+    def predicting(self) -> Layer:
+        return DropoutPrediction()
+
+
+@dataclass(frozen=True, repr=False)
 class DropoutPrediction(Layer):
     """Dropout once training is over: the input itself, under dropout's name."""
 
     family = "dropout"
     source = "Srivastava et al., Dropout (2014), §10"
+    equations = "data x[...]\na[...] = x[...]"
+
+
+@dataclass(frozen=True, repr=False)
+class GaussianNoise(Layer):
+    """In training, normal noise of standard deviation ``deviation`` is added to each element."""
+
+    family = "noise"
+    source = "Bishop, Training with Noise is Equivalent to Tikhonov Regularization (1995), eq. 6"
+    equations = """
+    data x[...], σ
+    random r[...] ~ normal
+    a[...] = x[...] + σ*r[...]
+    """
+
+    deviation: float = symbol("σ", 0.1, low=0)
+
+    @property
+    def predicting(self) -> Layer:
+        return NoisePrediction()
+
+
+@dataclass(frozen=True, repr=False)
+class NoisePrediction(Layer):
+    """Noise once training is over: the input itself, under the noise's name."""
+
+    family = "noise"
+    source = "Bishop, Training with Noise is Equivalent to Tikhonov Regularization (1995), eq. 6"
     equations = "data x[...]\na[...] = x[...]"
