@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import gcd
 from typing import Any
 
@@ -71,9 +71,10 @@ class _SoundRule(ReadingRule):
             frames += weight * len(found)
         mean = total / frames
         deviation = np.sqrt(np.maximum(squares / frames - mean**2, 0))
-        if not deviation.any():
+        constant = deviation < 1e-6 * np.maximum(1, np.abs(mean))
+        if constant.all():
             raise ChainruleError("the recordings are silent: no band of any of them ever changes")
-        deviation[deviation < 1e-6] = 1.0
+        deviation[constant] = 1.0
         if cut:
             warnings.warn(
                 f"{cut:,} of {len(data):,} recordings are longer than {self.seconds:g} s and are cut there",
@@ -206,7 +207,7 @@ class SoundReader:
         return [("sound", f"{self.rule!r} at {self.rate:,} samples a second, {len(self.mean)} numbers a frame")]
 
     def to_json(self) -> dict[str, Any]:
-        arguments = {name: getattr(self.rule, name) for name in self.rule.__dataclass_fields__}
+        arguments = {field.name: getattr(self.rule, field.name) for field in fields(self.rule)}
         return {
             "rule": type(self.rule).__name__,
             "arguments": arguments,

@@ -95,4 +95,5 @@ def bucket_sizes(lengths: Array, most: int) -> Array:
     ends = [number]
     for choice in reversed(choices):
         ends.append(int(choice[ends[-1]]))
-    return np.array([different[end - 1] for end in reversed(ends)], dtype=np.int64)
+    sizes = np.array([different[end - 1] for end in reversed(ends)], dtype=np.int64)
+    return np.minimum(sizes, lengths.max())

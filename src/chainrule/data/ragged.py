@@ -61,12 +61,13 @@ class SequenceReader(Reader, Protocol):
         ...
 
 
-def in_blocks(lengths: Array) -> Iterator[tuple[Array, int]]:
+def in_blocks(lengths: Array, most: int | None = None) -> Iterator[tuple[Array, int]]:
     """Rows of similar length [b] and the size to pad them to, for computing on all rows block by block.
 
-    The sizes are 1, 2, 3, 4, 6, 8, 12, 16, …, so that code is made for a few of them, whatever lengths occur.
+    The sizes are 1, 2, 3, 4, 6, 8, 12, 16, …, up to ``most``, so that code is made for a few of them, whatever lengths
+    occur.
     """
-    sizes = rounded(lengths)
+    sizes = rounded(lengths) if most is None else np.minimum(rounded(lengths), most)
     for size in np.unique(sizes):
         rows = np.nonzero(sizes == size)[0]
         count = max(1, POSITIONS_AT_ONCE // int(size))

@@ -72,6 +72,8 @@ def as_texts(X: Any) -> Texts:
 
     Raises ChainruleError naming the first row that is no text.
     """
+    if isinstance(X, Texts):
+        return X
     gaps = is_data_frame(X)
     if gaps:
         frame = nw.from_native(X, eager_only=True)
