@@ -86,7 +86,7 @@ def _name_outermost(system: System, classes: Mapping[str, str]) -> System:
         for node in subexpressions(equation.expression):
             if _may_be_named(node, circles.get(equation.name)):
                 if node not in keys:
-                    keys[node] = _key(node, classes)
+                    keys[node] = alike(node, classes)
                 found.setdefault(keys[node], []).append((equation, node))
     chosen = {key: _definition(places) for key, places in found.items() if len(places) > 1 and _is_worth_it(places)}
     if not chosen:
@@ -151,7 +151,7 @@ def _circles(system: System) -> dict[str, frozenset[str]]:
     return circles
 
 
-def _key(node: Expression, classes: Any) -> tuple[Any, ...]:
+def alike(node: Expression, classes: Mapping[str, str]) -> tuple[Any, ...]:
     """The expression with axes numbered in order of appearance: alike up to the names of axes."""
     numbers: dict[str, int] = {}
 

@@ -16,6 +16,7 @@ from chainrule.backends.native import gemm, ir
 from chainrule.backends.native.ir import Value, integer
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import Contraction, Operand
+from chainrule.equations.node import Index
 
 Monomials = tuple[tuple[int, tuple[str, ...]], ...]
 
@@ -83,9 +84,10 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
             break
         columns.insert(0, axis)
     order = sorted(statement.summed, key=lambda axis: -steps.of(right, axis))
+    guarded = {_axis_of(index) for index, _ in (*left.guards, *right.guards)}
     groups: list[list[str]] = []
     for axis in order:
-        if groups and _fits(steps, groups[-1][-1], axis, (left, right)):
+        if groups and axis not in guarded and _fits(steps, groups[-1][-1], axis, (left, right)):
             groups[-1].append(axis)
         else:
             groups.append([axis])
@@ -167,15 +169,11 @@ class Place:
         return total
 
     def extent(self, axes: Sequence[str]) -> Value:
-        """How many positions the merged axes have here; the first may be a part."""
+        """How many positions the merged axes have."""
         f = self.function
         total = integer(1)
         for axis in axes:
-            if axis in self.ranges:
-                low, high = self.ranges[axis]
-                total = f.mul(f.sub(high, low), total)
-            else:
-                total = f.mul(self.size(axis), total)
+            total = f.mul(self.size(axis), total)
         return total
 
 
@@ -196,13 +194,6 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
         for axis in loops:
             low, high = place.ranges.get(axis, (integer(0), place.size(axis)))
             index[axis] = low if axis == product.along else stack.enter_context(f.loop(low, high)).index
-        guard: Value | None = None
-        for position, fits in (*left.guards, *right.guards):
-            value = integer(position.constant)
-            for coefficient, atom in position.terms:
-                value = f.add(value, f.mul(integer(coefficient), place.ranges[str(atom)][0]))
-            inside = f.compare("ult", value, place.size(fits))
-            guard = inside if guard is None else f.binary("and", guard, inside)
         accumulate: Value = integer(1 if adds else 0)
         for axis in product.sums:
             low, high = place.ranges.get(axis, (integer(0), place.size(axis)))
@@ -211,15 +202,37 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
             if not adds:
                 later = f.cast("zext", f.compare("sgt", loop.index, low), "i64")
                 accumulate = later if accumulate.text == "0" else f.binary("or", accumulate, later)
+        guard: Value | None = None
+        within: dict[str, tuple[Value, Value]] = {}  # of axes that are no loops: the positions at which all is inside
 
-        def address(operand: Operand, base: Value, skipped: Sequence[str] = ()) -> Value:
+        def bounds(axis: str) -> tuple[Value, Value]:
+            return place.ranges.get(axis) or (integer(0), place.size(axis))
+
+        def extent(axes: Sequence[str]) -> Value:
+            total = integer(1)
+            for axis in axes:
+                low, high = within.get(axis) or bounds(axis)
+                total = f.mul(f.sub(high, low), total)
+            return total
+
+        for position, fits in (*left.guards, *right.guards):
+            axis, constant = _axis_of(position), integer(position.constant)
+            if axis in index:
+                inside = f.compare("ult", f.add(index[axis], constant), place.size(fits))
+                guard = inside if guard is None else f.binary("and", guard, inside)
+                continue
+            first, last = within.get(axis) or bounds(axis)
+            low = f.intrinsic("llvm.smax", "i64", first, integer(-position.constant))
+            high = f.intrinsic("llvm.smin", "i64", last, f.sub(place.size(fits), constant))
+            low = f.intrinsic("llvm.smin", "i64", low, last)
+            within[axis] = low, f.intrinsic("llvm.smax", "i64", low, high)
+
+        def address(operand: Operand, base: Value) -> Value:
             offset = place.amount(operand.start)
             for axis, step in operand.steps:
-                if axis in skipped:
-                    continue
                 at = index.get(axis)
-                if at is None and axis in place.ranges:
-                    at = place.ranges[axis][0]
+                if at is None and (axis in within or axis in place.ranges):
+                    at = (within.get(axis) or place.ranges[axis])[0]
                 if at is not None:
                     offset = f.add(offset, f.mul(at, place.amount(step)))
             return f.pointer(base, element, offset)
@@ -227,7 +240,7 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
         def step(operand: Operand, axes: Sequence[str]) -> Value:
             return place.amount(operand.step(axes[-1])) if axes else integer(0)
 
-        m, n, k = place.extent(rows), place.extent(product.columns), place.extent(product.k)
+        m, n, k = extent(rows), extent(product.columns), extent(product.k)
         if guard is not None:
             k = f.select(guard, k, integer(0))
         a = address(left, place.pointer(left.tensor))
@@ -245,8 +258,8 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
                 for axis in product.packed_axes():
                     offset = f.add(f.mul(offset, place.size(axis)), index[axis])
                 offset = f.mul(offset, _one_packed(place, product, panel))
-                if product.k[0] in place.ranges:
-                    begin = place.ranges[product.k[0]][0]
+                if product.k[0] in within or product.k[0] in place.ranges:
+                    begin = (within.get(product.k[0]) or bounds(product.k[0]))[0]
                     for axis in product.k[1:]:
                         begin = f.mul(begin, place.size(axis))
                     offset = f.add(offset, f.mul(begin, sbk))
@@ -267,11 +280,18 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
         ldc = step(result, rows)
         scratch = f.pointer(place.scratch, element, integer(inline_elements(space, product)))
         _declare_gemm(f.module, name)
-        f.call(
-            f"gemm_{name}",
-            "void",
-            *(a, step(left, rows), step(left, product.k), b, sbk, sbp, c, ldc, m, n, k, accumulate, scratch),
-        )
+
+        def multiply(a: Value, c: Value, m: Value, k: Value) -> None:
+            arguments = (a, step(left, rows), step(left, product.k), b, sbk, sbp, c, ldc, m, n, k, accumulate, scratch)
+            f.call(f"gemm_{name}", "void", *arguments)
+
+        multiply(a, c, m, k)
+        if rows and rows[0] in within:
+            # the sums of rows outside are empty
+            (first, last), (low, high) = bounds(rows[0]), within[rows[0]]
+            for begin, end in ((first, low), (high, last)):
+                within[rows[0]] = begin, end
+                multiply(a, address(result, place.pointer(result.tensor)), extent(rows), integer(0))
 
 
 def pack(space: Space, product: Product, place: Place, first: Value, last: Value) -> None:
@@ -322,11 +342,19 @@ def scratch_elements(space: Space, products: Sequence[Product]) -> int:
     return max(inline_elements(space, p) for p in products) + gemm.scratch_elements(space.target, space.element)
 
 
+def _axis_of(index: Index) -> str:
+    """The axis of a guarded index, which is a shift of it (``Operand.guarded``)."""
+    ((_, axis),) = index.terms
+    assert isinstance(axis, str)
+    return axis
+
+
 def _rows(
     steps: _Steps, statement: Contraction, product: Product, result: Operand, divided: set[str]
 ) -> tuple[list[str], list[str]]:
     """The rows that are one axis, and the other ones: the longest run of neighbours that fit."""
     groups: list[list[str]] = []
+    divided = divided | {_axis_of(index) for index, _ in statement.left.guards}
     for axis in statement.rows:
         if axis == product.along:
             continue

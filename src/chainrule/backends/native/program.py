@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from chainrule.backends.facts import Place, Range
 from chainrule.backends.inputs import check_request, read, safe_reads, sizes_of
 from chainrule.backends.native import jit, memory, program_text, routines, threads
+from chainrule.backends.native.factors import factored
+from chainrule.backends.native.layout import recurrent_axes_first
 from chainrule.backends.native.memory import OUTPUT, Memory
 from chainrule.backends.native.program_text import CONTROL, HALT, STOP, Text
 from chainrule.backends.native.schedule import Schedule, schedule
@@ -161,6 +163,7 @@ class NativeProgram:
     def _system(self, given: frozenset[str]) -> System:
         if given not in self._prepared:
             system = with_literals(prepared(self.system, self.outputs), self.outputs)
+            system = recurrent_axes_first(factored(system), {*self.outputs, *system.updates.values()})
             inputs = tuple(replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs)
             self._prepared[given] = System(system.equations, inputs, system.sizes, system.sources)
         return self._prepared[given]

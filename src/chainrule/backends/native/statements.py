@@ -81,6 +81,11 @@ class Operand:
     def step(self, axis: str) -> tuple[tuple[int, tuple[str, ...]], ...]:
         return dict(self.steps).get(axis, ())
 
+    @property
+    def guarded(self) -> tuple[str | None, ...]:
+        """The axes at whose ends the factor is outside, as in ``h[b,t-1]``; None for what is outside elsewhere."""
+        return tuple(_shifted(index) for index, _ in self.guards)
+
 
 @dataclass(frozen=True)
 class Contraction(Statement):
@@ -236,8 +241,8 @@ def _contraction(
     one, other = (operand(space, f) if isinstance(f, Access) and f.indices else None for f in factors)
     if one is None or other is None or prod(space.size(a) for a in (*axes, *node.axes)) < SMALL:
         return None
-    guarded = {atom for factor in (one, other) for index, _ in factor.guards for _, atom in index.terms}
-    if not guarded <= {along} or along in node.axes:
+    guarded = set(one.guarded) | set(other.guarded)
+    if along in node.axes or None in guarded:
         return None
     first, second = ({axis for axis, _ in factor.steps} for factor in (one, other))
     if (first | second) != set(axes) | set(node.axes) or not set(node.axes) <= first & second:
@@ -255,6 +260,8 @@ def _contraction(
     batch = tuple(axis for axis in axes if axis in first and axis in second)
     rows = tuple(axis for axis in axes if axis in first and axis not in second)
     columns = tuple(axis for axis in axes if axis in second and axis not in first)
+    if guarded & set(columns):
+        return None
     return Contraction(
         name, axes, node, origin, left=left, right=right, batch=batch, rows=rows, columns=columns, summed=node.axes
     )
@@ -283,6 +290,14 @@ def operand(space: Space, read: Access) -> Operand | None:
         return None
     known = tuple((axis, tuple(parts)) for axis, parts in steps.items())
     return Operand(read.tensor, known, tuple(start), tuple(guards))
+
+
+def _shifted(index: Index) -> str | None:
+    """The axis of which the index is a shift."""
+    match index.terms:
+        case ((1, str(axis)),):
+            return axis
+    return None
 
 
 # scatter
