@@ -15,7 +15,7 @@ from typing import Any
 from chainrule.definition import Definition
 from chainrule.equations.check import check
 from chainrule.equations.compose import ELLIPSIS, Axes, fresh, instantiate, match_axes, product_of_sizes
-from chainrule.equations.node import Access, Equation, Expression, Number, Reduce, base_axis, plain_axis
+from chainrule.equations.node import Access, Equation, Expression, Index, Number, Reduce, base_axis, plain_axis
 from chainrule.equations.sizes import size_value
 from chainrule.equations.system import Input, Role, System, size_names
 from chainrule.equations.walk import subexpressions
@@ -80,6 +80,7 @@ class Composition:
     """Equations, inputs and sizes so far; layers add theirs with ``place``.
 
     ``lengths``: axis → the integers ``n[b]`` that say how many of its positions belong to each row.
+    ``context``: what an encoder wrote, for the decoder that is being written.
     """
 
     def __init__(self, inputs: Iterable[Input], sizes: Mapping[str, int | None]) -> None:
@@ -93,6 +94,7 @@ class Composition:
         self.initializers: dict[str, Initializer] = {}
         self.constants: dict[str, tuple[float, ...]] = {}
         self.lengths: dict[str, Tensor] = {}
+        self.context: Tensor | None = None
 
     def scope(self, family: str) -> str:
         """The next scope of a family: ``dense1``, ``dense2``, …"""
@@ -239,6 +241,7 @@ def fans(system: System, parameter: str) -> Fans:
             summed = {bound[axis] for axis in node.axes if axis in bound}
             if not summed:
                 continue
+            summed |= {bound[axis] for axis in _overlapping(system, equation.name) if axis in bound}
             shared = {
                 bound[name]
                 for part in reads
@@ -252,6 +255,25 @@ def fans(system: System, parameter: str) -> Fans:
                 tuple(axis for axis in axes if axis not in shared),
             )
     return Fans((), axes, axes)
+
+
+def _overlapping(system: System, name: str) -> set[str]:
+    """The axes of a tensor whose windows a sum lays over each other: u in ``sum[h](y[h,p - 2*h])`` if y[h,u] has more
+    than two u, so that several u are added into one p.
+    """
+    found = set()
+    sizes = dict(system.sizes)
+    for equation in system.equations:
+        for node in subexpressions(equation.expression):
+            if not (isinstance(node, Access) and node.tensor == name):
+                continue
+            stepped = {plain_axis(index) for index in node.indices}
+            for index, axis in zip(node.indices, system.tensor_axes[name], strict=True):
+                size = sizes.get(axis)
+                if isinstance(index, Index) and isinstance(size, Number) and isinstance(size.value, int):
+                    if any(-step < size.value for step, atom in index.terms if step < 0 and atom in stepped):
+                        found.add(axis)
+    return found
 
 
 def initialization(system: System, initializers: Mapping[str, Initializer]) -> System:
