@@ -119,7 +119,7 @@ def test_images() -> None:
     X, y = generator.normal(size=(120, 5, 6)), np.arange(120) % 3
     X[np.arange(120), y] += 2
     model = classifier().fit(X, y)
-    assert model.specification_.sizes == (("h", 5), ("w", 6)) and model.score(X, y) > 0.9
+    assert model.specification_.reading.sizes == (("h", 5), ("w", 6)) and model.score(X, y) > 0.9
     assert model.parameters_["dense1.W"].shape == (5, 6, 16)
 
 

@@ -72,11 +72,11 @@ def test_numpy_numbers_are_read_back(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_back_is_not_written(tmp_path: Path) -> None:
     @dataclass(frozen=True, repr=False)
-    class Shift(Layer):
+    class Onward(Layer):
         equations = "data x[...]\na[...] = x[...] + 1"
 
-    model = Classifier(Network(Shift(), Dense(2)), epochs=1, random_state=0).fit(np.eye(4), [0, 1] * 2)
-    with pytest.raises(ChainruleError, match="cannot be saved: network: unknown name Shift"):
+    model = Classifier(Network(Onward(), Dense(2)), epochs=1, random_state=0).fit(np.eye(4), [0, 1] * 2)
+    with pytest.raises(ChainruleError, match="cannot be saved: network: unknown name Onward"):
         model.save(tmp_path / "model")
     assert not (tmp_path / "model").exists()
 

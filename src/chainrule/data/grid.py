@@ -63,11 +63,21 @@ class Grid:
 
     def encode(self, data: Any, dtype: Any = np.float32) -> dict[str, Array]:
         """The numbers that the network reads, x[b,…], from ``Cells``.  Raises ChainruleError for another shape."""
+        return {"x": self.scaled(self.measured(data, dtype))}
+
+    def measured(self, data: Any, dtype: Any = np.float32) -> Array:
+        """The numbers as they were given."""
         shape = data.values.shape[1:] if isinstance(data, Cells) else ("one axis",)
         if shape != self.shape:
             raise ChainruleError(f"X has rows of shape {shape}; the model was trained on {self.shape}")
-        X = data.values
-        return {"x": np.asarray((X.astype(dtype) - dtype(self.mean)) / dtype(self.deviation), dtype=dtype)}
+        numbers: Array = data.values.astype(dtype)
+        return numbers
+
+    def scaled(self, images: Array) -> Array:
+        """Such numbers at mean 0 and deviation 1; the array given is written over."""
+        images -= images.dtype.type(self.mean)
+        images /= images.dtype.type(self.deviation)
+        return images
 
     def lines(self) -> list[tuple[str, str]]:
         """What is done to the input."""

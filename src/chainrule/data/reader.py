@@ -59,3 +59,16 @@ class Reader(Protocol):
         ...
 
     def to_json(self) -> dict[str, Any]: ...
+
+
+@runtime_checkable
+class PictureReader(Reader, Protocol):
+    """A reader of images, or of what may be images: ``encode`` is ``scaled`` after ``measured``."""
+
+    def measured(self, data: Any, dtype: Any = np.float32) -> Array:
+        """The images [b, …] as numbers, before they are scaled; the array is its caller's to change."""
+        ...
+
+    def scaled(self, images: Array) -> Array:
+        """Such numbers as the network reads them; the array given may be written over."""
+        ...

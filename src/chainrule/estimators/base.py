@@ -15,6 +15,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.backends.threads import at_most
+from chainrule.data.augment import as_augmentations, mixup_of
 from chainrule.data.frame import Frame, as_frame, is_data_frame
 from chainrule.data.grid import Cells
 from chainrule.data.reader import Data, Reader
@@ -28,6 +29,9 @@ from chainrule.estimators import defaults
 from chainrule.estimators.model import Specification, output_shape, resolved
 from chainrule.estimators.nested import with_nested, with_values
 from chainrule.estimators.prediction import predictor
+from chainrule.estimators.settings import ready_network
+from chainrule.estimators.sources import fits_in_memory, in_blocks, rows_as_needed
+from chainrule.estimators.summary import rows_at_once
 from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
 from chainrule.optimizers import Clipping, Optimizer
@@ -36,13 +40,12 @@ from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callba
 from chainrule.training.history import History
 from chainrule.training.loop import first_state, train
 from chainrule.training.programs import backend_name, program
-from chainrule.training.source import steps_per_epoch
+from chainrule.training.source import Source, steps_per_epoch
 from chainrule.training.step import TrainingStep
 from chainrule.training.weighting import RowWeighted
 
 Array = NDArray[Any]
 
-ROWS_AT_ONCE = 8192  # when measuring
 MERGE_UP_TO = 20_000  # rows; in larger sets rows that are the same are left as they are
 
 
@@ -135,11 +138,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     # --- fitting ------------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: tuple[Any, Any] | None = None) -> Self:
+    def fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, validation: tuple[Any, Any] | None = None
+    ) -> Self:
         """Train on rows ``X`` with targets ``y``.
 
-        ``X``: a data frame, or an array [row, column] or [row, …].  ``sample_weight`` [row]: a weight of 2 is the row
-        given twice, and rows that are the same (up to 20,000 of them) are one row with their weights added, so that
+        ``X``: a data frame, an array [row, column] or [row, …], or images: a folder with a folder for each class (which
+        says ``y``), an idx or npz file, or what ``read_images`` returns.  ``sample_weight`` [row]: a weight of 2 is the
+        row given twice, and rows that are the same (up to 20,000 of them) are one row with their weights added, so that
         neither copies nor the order of rows change the result.  ``validation``: rows and targets to measure on after
         each epoch, instead of rows set aside.
         Raises ChainruleError (a ValueError) naming the column and row of what cannot be used.
@@ -151,9 +157,11 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         backend = backend_name(self.backend)
         rows = _distinct(self._rows(X, y, sample_weight, reset=True))
         self.target_ = self._fit_target(rows.y, rows.weights)
-        aside = None if validation is None else self._rows(*validation, None, reset=False, text_at=_texts_at(rows.X))
-        rows, aside = self._divide(rows, aside)
+        rows, aside = self._divide(rows, validation is None)
         self.input_, seed = fit_reader(rows.X, rows.weights), self._seed()
+        if validation is not None:
+            aside = self._rows(*validation, None, reset=False, text_at=_texts_at(rows.X))
+            aside = Rows(aside.X, aside.y, self._weigh(aside))
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
         state = first_state(self.specification_.step, seed, backend=backend)
         batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
@@ -201,9 +209,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, text_at: Collection[int] = frozenset()) -> Rows:
         """Everything that was given, read and checked."""
         table = self._read_input(X, text_at, reset=reset, least=2 if reset else 1)
-        target = self._read_target(y)
+        target = self._read_target(self._labels(table) if y is None else y)
         check_consistent_length(target, np.empty((len(table), 0)))
         return Rows(table, target, read_weights(sample_weight, len(table)))
+
+    def _labels(self, data: Data) -> Array | None:
+        """The labels that came with rows, if they are of a kind that may have some."""
+        if not hasattr(data, "labels"):
+            return None
+        labels: Array | None = data.labels
+        if labels is None:
+            raise ChainruleError("nothing says what is to be learnt: give y, or images in a folder for each class")
+        return labels
 
     def _text_at(self) -> Collection[int]:
         """The positions of the columns that were text in training."""
@@ -240,9 +257,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not isinstance(loss, Loss):
             raise ChainruleError(f"loss is a loss such as {self._default_loss()!r}, not {loss!r}")
         units = self._units(loss)
-        network = defaults.default_network(units) if self.network is None else self.network
+        network = defaults.default_network(units) if self.network is None else ready_network(self.network, units)
         optimizer = defaults.default_optimizer(rows) if self.optimizer is None else self.optimizer
         given = self.regularizer
+        self._check_augmentation(loss)
         regularizers = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
         check_instance(owner, "optimizer", optimizer, Optimizer)
         for regularizer in regularizers:
@@ -266,6 +284,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             )
         self.specification_ = made
 
+    def _check_augmentation(self, loss: Loss) -> None:
+        if mixup_of(as_augmentations(self.augmentation)) is not None and "t" in loss.system.input_by_name:
+            raise ChainruleError(
+                f"Mixup makes targets soft, and {loss!r} reads the number of a class; use SoftCrossEntropy()"
+            )
+
     @abstractmethod
     def _described(self) -> str:
         """The targets in words."""
@@ -277,23 +301,32 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self, "parameters_")
         rows = _distinct(self._rows(X, y, sample_weight, reset=False, text_at=self._text_at()))
-        rows, _ = self._divide(rows, None if self.training_.set_aside else rows)
+        rows, _ = self._divide(rows, self.training_.set_aside)
         return self._arrays(rows)
 
     def _arrays(self, rows: Rows) -> dict[str, Array]:
         """Rows as the training step reads them: X [r, …], the targets, and the weights, with mean 1."""
-        step = self.specification_.step
-        learnt = self._learnt(rows.y, step)
-        weights = (rows.weights / rows.weights.mean()).astype(np.float32)
-        values = {**self.input_.encode(rows.X), "t": learnt, "y": learnt, "ω": weights}
-        return {source: values[name] for name, source in step.sources.items()}
+        values = {**self.input_.encode(rows.X), **self._beside(rows)}
+        return {source: values[name] for name, source in self.specification_.step.sources.items()}
 
-    def _divide(self, rows: Rows, aside: Rows | None) -> tuple[Rows, Rows | None]:
-        """Training rows, the weights of their classes put in, and validation rows."""
+    def _beside(self, rows: Rows) -> dict[str, Array]:
+        """What rows have beside their input: targets, and weights with mean 1."""
+        learnt = self._learnt(rows.y, self.specification_.step)
+        return {"t": learnt, "y": learnt, "ω": (rows.weights / rows.weights.mean()).astype(np.float32)}
+
+    def _source(self, rows: Rows) -> Mapping[str, Array] | Source:
+        """Training rows in memory or, where they are augmented or too many for that, made when they are needed."""
+        augmentations = as_augmentations(self.augmentation)
+        if not augmentations and fits_in_memory(self.input_, len(rows)):
+            return self._arrays(rows)
+        sources, beside = self.specification_.step.sources, self._beside(rows)
+        others = {source: beside[name] for name, source in sources.items() if name in beside}
+        return rows_as_needed(self.input_, rows.X, others, sources["x"], augmentations)
+
+    def _divide(self, rows: Rows, set_aside: bool) -> tuple[Rows, Rows | None]:
+        """Training rows, the weights of their classes put in, and validation rows if some are to be set aside."""
         rows = Rows(rows.X, rows.y, self._weigh(rows))
-        if aside is not None:
-            return rows, Rows(aside.X, aside.y, self._weigh(aside))
-        return self._set_aside(rows)
+        return self._set_aside(rows) if set_aside else (rows, None)
 
     def _set_aside(self, rows: Rows) -> tuple[Rows, Rows | None]:
         """Training rows and validation rows (None if there are to be none)."""
@@ -331,7 +364,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         from chainrule.training.display import Display
 
         step = self.specification_.step
-        data = self._arrays(rows)
+        data = self._source(rows)
         stopping = self._early_stopping()
         if self.early_stopping is None and aside is not None:
             # Nothing was said, but there are validation rows: the best epoch is kept, and none is left out.
@@ -381,7 +414,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         found = made.of_plain(X)
         if found is None:
             rows = self._read_input(X, self._text_at(), reset=False)
-            found = made.of_encoded(self.input_.encode(rows, np.float64))
+            found = np.concatenate(
+                [made.of_encoded(self.input_.encode(some, np.float64)) for some in in_blocks(self.input_, rows)]
+            )
         return found
 
     def _threads(self) -> AbstractContextManager[None]:
@@ -400,11 +435,10 @@ class _Measure:
     def __init__(self, estimator: NetworkEstimator, rows: Rows, stopping: EarlyStopping | None) -> None:
         self.estimator, self.rows = estimator, rows
         self.step = estimator.specification_.step
-        learnt = estimator._learnt(rows.y, self.step)
-        weights = (rows.weights / rows.weights.mean()).astype(np.float32)
-        given = {**estimator.input_.encode(rows.X), "t": learnt, "y": learnt, "ω": weights}
-        self.values = {name: given[name] for name in self.step.sources}
+        self.beside = estimator._beside(rows)
+        self.whole = estimator.input_.encode(rows.X) if fits_in_memory(estimator.input_, len(rows)) else None
         self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
+        self.at_once = rows_at_once(self.step.evaluation)
         self.program = program(self.step.evaluation, ("C", self.step.prediction.name), backend=estimator.backend)
         watched = "loss" if stopping is None else stopping.metric.removeprefix("validation_")
         self.watched = () if watched == "loss" else (watched,)
@@ -412,14 +446,22 @@ class _Measure:
     def __call__(self, state: Mapping[str, Array]) -> dict[str, float]:
         parameters = {name: state[name] for name in self.estimator._names()}
         total, predictions = 0.0, []
-        for start in range(0, len(self.rows), ROWS_AT_ONCE):
-            block = slice(start, start + ROWS_AT_ONCE)
-            values = {name: value[block] for name, value in self.values.items()}
+        for start in range(0, len(self.rows), self.at_once):
+            values = self._values(start, min(start + self.at_once, len(self.rows)))
             result = self.program.run({**values, **self.constants}, dict(parameters))
             total += float(result["C"]) * len(values["x"])
             predictions.append(np.asarray(result[self.step.prediction.name]))
         scores = self.estimator._metrics(self.watched, self.rows.y, np.concatenate(predictions).astype(np.float64))
         return {"validation_loss": total / len(self.rows), **{f"validation_{k}": v for k, v in scores.items()}}
+
+    def _values(self, start: int, end: int) -> dict[str, Array]:
+        """What the evaluation reads for these rows."""
+        if self.whole is not None:
+            given = {name: value[start:end] for name, value in self.whole.items()}
+        else:
+            given = self.estimator.input_.encode(self.rows.X.take(np.arange(start, end)))
+        given |= {name: value[start:end] for name, value in self.beside.items()}
+        return {name: given[name] for name in self.step.sources}
 
 
 def _texts_at(X: Data) -> Collection[int]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin
 from sklearn.utils.metaestimators import available_if
 
+from chainrule.data.augment import Augmentation, as_augmentations, mixup_of
 from chainrule.data.rows import class_weights
 from chainrule.data.target import Labels, fit_labels, read_labels
 from chainrule.errors import ChainruleError
@@ -36,7 +37,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     """A neural network that tells classes apart, as a scikit-learn estimator.
 
     Tables may hold numbers, true/false, text and gaps: numbers are scaled, texts become one column for each category,
-    gaps are marked (``summary()`` says how each column is read).  With ``y`` [row, label] of 0 and 1, each row has any
+    gaps are marked (``summary()`` says how each column is read).  Images come as a folder with a folder for each class,
+    as files or arrays (see ``fit``).  With ``y`` [row, label] of 0 and 1, each row has any
     number of labels.
 
     Parameters
@@ -52,6 +54,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         validation rows; False keeps the last.
     validation_fraction : share of the rows set aside, the same of every class; None for 0.1 from 4,000 rows on.
     class_weight : ``"balanced"`` or a mapping of class to weight.
+    augmentation : of images, in training: ``Shift(2) + Flip()``, or a tuple.
     callbacks : functions of the ``Run`` called after each epoch, or ``Callback``s.
     backend : ``"native"``, compiled for this processor, or ``"numpy"``; None for what CHAINRULE_BACKEND says, else
         native where it can be.
@@ -82,6 +85,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        augmentation: Augmentation | tuple[Augmentation, ...] | None = None,
         callbacks: Any = None,
         backend: str | None = None,
         n_jobs: int | None = None,
@@ -98,6 +102,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
+        self.augmentation = augmentation
         self.callbacks = callbacks
         self.backend = backend
         self.n_jobs = n_jobs
@@ -164,7 +169,10 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         return labels
 
     def _default_loss(self) -> Loss:
-        return defaults.class_loss(self.target_.several)  # type: ignore[union-attr]
+        several = self.target_.several  # type: ignore[union-attr]
+        if mixup_of(as_augmentations(self.augmentation)) is not None and not several:
+            return defaults.mixed_class_loss()
+        return defaults.class_loss(several)
 
     def _units(self, loss: Loss) -> int | tuple[int, ...]:
         labels = self.target_

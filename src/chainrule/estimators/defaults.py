@@ -14,7 +14,7 @@ import math
 
 from chainrule.initializers import HeNormal, Normal
 from chainrule.layers import Dense, Network, SiLU
-from chainrule.losses import BinaryCrossEntropy, Loss, SmoothedCrossEntropy, SquaredError
+from chainrule.losses import BinaryCrossEntropy, Loss, SmoothedCrossEntropy, SoftCrossEntropy, SquaredError
 from chainrule.optimizers import AdamW, CosineDecay, Optimizer
 
 UNITS = 128
@@ -54,6 +54,11 @@ def default_validation_fraction(rows: int) -> float:
 
 def class_loss(several: bool) -> Loss:
     return BinaryCrossEntropy() if several else SmoothedCrossEntropy(SMOOTHING)
+
+
+def mixed_class_loss() -> Loss:
+    """Where rows are mixed, each belongs to two classes; that is smoothing enough."""
+    return SoftCrossEntropy()
 
 
 def value_loss() -> Loss:

@@ -94,9 +94,8 @@ class Inspection:
         if X is None:
             rows = random_rows(step, model.target_.size, CHECKED_ROWS)
         else:
-            given = model._rows(X, y, None, reset=False, text_at=model._text_at()).take(
-                np.arange(min(CHECKED_ROWS, len(X)))
-            )
+            given = model._rows(X, y, None, reset=False, text_at=model._text_at())
+            given = given.take(np.arange(min(CHECKED_ROWS, len(given))))
             learnt = model._learnt(given.y, step)
             rows = {**model.input_.encode(given.X, np.float64), "t": learnt, "y": learnt, "ω": np.ones(len(given))}
         values |= {name: rows[name] for name in step.sources}

@@ -19,13 +19,13 @@ from chainrule.data.table import SCALING, Table
 from chainrule.equations.compose import instantiate
 from chainrule.equations.parse import parse
 from chainrule.equations.system import System
+from chainrule.estimators.summary import rows_at_once
 from chainrule.training.programs import backend_name, program
 from chainrule.training.threads import allowed_threads
 
 Array = NDArray[Any]
 Bound = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
-ROWS_AT_ONCE = 8192
 PLAIN = frozenset(np.dtype(kind) for kind in "fdbhilqBHILQ")  # floats of 4 and 8 bytes, whole numbers of any size
 NUMBERS, CHECKED = "table.n", "table.sum"
 
@@ -44,6 +44,7 @@ class Predictor:
         for array in self.arrays.values():
             array.flags.writeable = False  # who wants another value puts another array, which is noticed
         self.name = step.prediction.name
+        self.at_once = rows_at_once(step.prediction_system)
         self.bound = program(step.prediction_system, (self.name,), "float64", backend).bind(self.arrays)
         self.columns: tuple[int, ...] | None = None
         if isinstance(self.input, Table) and not self.input.text_at and not hasattr(model, "feature_names_in_"):
@@ -103,8 +104,8 @@ class Predictor:
         made = []
         (count,) = {len(value) for value in values.values()}
         with self.threads():
-            for start in range(0, count, ROWS_AT_ONCE):
-                rows = min(ROWS_AT_ONCE, count - start)
+            for start in range(0, count, self.at_once):
+                rows = min(self.at_once, count - start)
                 found = bound({name: _block(value, start, rows) for name, value in values.items()})
                 if CHECKED in found and found[CHECKED] != found[CHECKED]:
                     return None

@@ -81,7 +81,7 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
         "chainrule": chainrule.__version__,
         "estimator": type(model).__name__,
         "settings": settings,
-        "features": {"count": model.n_features_in_, "names": None if names is None else list(names)},
+        "features": {"count": getattr(model, "n_features_in_", None), "names": None if names is None else list(names)},
         "input": {"kind": type(model.input_).__name__, **model.input_.to_json()},
         "target": model.target_.to_json(),
         "model": calls,
@@ -165,7 +165,8 @@ def _rebuild(description: Mapping[str, Any], parameters: dict[str, Array]) -> An
         raise ChainruleError(f"unknown estimator {description['estimator']!r}")
     model: Any = kinds[description["estimator"]](**settings_from_json(description["settings"]))
     features, given = description["features"], description["input"]
-    model.n_features_in_ = int(features["count"])
+    if features["count"] is not None:
+        model.n_features_in_ = int(features["count"])
     if features["names"] is not None:
         model.feature_names_in_ = np.array(features["names"], dtype=object)
     model.input_ = reader_from_json(given["kind"], given)

@@ -1,33 +1,38 @@
 """The arguments of an estimator as text, and back.
 
-A network, loss or optimizer is written as the call that makes it: ``Network(Dense(30), ReLU(), Dense(10))``.  Reading
-evaluates nothing: a text is a name of the vocabulary called with literals and other such calls.
+A network, loss or optimizer is written as the call that makes it: ``Network(Dense(30), ReLU(), Dense(10))`` or, for a
+ready network, ``lenet5(10)``.  Reading evaluates nothing: a text is a name of the vocabulary called with literals and
+other such calls.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from chainrule.data.augment import Augmentation
 from chainrule.definition import Definition, plain
 from chainrule.errors import ChainruleError
+from chainrule.networks import NETWORKS
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.weighting import RowWeighted
 
 PLAIN = (bool, int, float, str, type(None))
 
 
-def vocabulary() -> dict[str, type[Any]]:
-    """Every name that may be called in a text: the catalogues of all families."""
+def vocabulary() -> dict[str, Callable[..., Any]]:
+    """Every name that may be called in a text: the catalogues of all families, and the ready networks."""
     import chainrule.initializers
     import chainrule.layers
     import chainrule.losses
     import chainrule.optimizers
     import chainrule.regularizers  # noqa: F401
 
-    names: dict[str, type[Any]] = {"EarlyStopping": EarlyStopping, "RowWeighted": RowWeighted}
+    names: dict[str, Callable[..., Any]] = {**NETWORKS, "EarlyStopping": EarlyStopping, "RowWeighted": RowWeighted}
+    names |= Augmentation.catalogue
     for family in Definition.__subclasses__():
         names |= family.catalogue
     return names
@@ -38,14 +43,53 @@ def read_call(text: str, what: str = "settings") -> Any:
 
     Raises ChainruleError naming what is unknown or no literal.
     """
+    return _read(text, vocabulary(), what)
+
+
+def _read(text: str, names: Mapping[str, Callable[..., Any]], what: str) -> Any:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError) as error:
         raise ChainruleError(f"{what}: {text!r} cannot be read ({getattr(error, 'msg', error)})") from None
-    return _value(tree.body, vocabulary(), what)
+    return _value(tree.body, names, what)
 
 
-def _value(node: ast.expr, names: Mapping[str, type[Any]], what: str) -> Any:
+def is_ready(network: object) -> bool:
+    """Whether this is the text of one ready network: its call, or its name alone."""
+    if not isinstance(network, str):
+        return False
+    try:
+        tree = ast.parse(network.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        return False
+    name = tree.func if isinstance(tree, ast.Call) else tree
+    return isinstance(name, ast.Name) and name.id in NETWORKS
+
+
+def ready_network(network: Any, outputs: int | tuple[int, ...]) -> Any:
+    """The ready network that a text calls, ``lenet5(10)`` or ``lenet5``; anything else is given back as it is.
+
+    One that is not told how many classes there are has ``outputs``.
+    """
+    if not is_ready(network):
+        return network
+    filled = {name: _with_classes(function, outputs) for name, function in NETWORKS.items()}
+    return _read(network, vocabulary() | filled, "network")
+
+
+def _with_classes(function: Callable[..., Any], outputs: int | tuple[int, ...]) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    if "classes" not in signature.parameters:
+        return function
+
+    def made(*positional: Any, **named: Any) -> Any:
+        given = signature.bind_partial(*positional, **named).arguments
+        return function(**{"classes": outputs, **given})
+
+    return made
+
+
+def _value(node: ast.expr, names: Mapping[str, Callable[..., Any]], what: str) -> Any:
     match node:
         case ast.Constant(value) if isinstance(value, PLAIN):
             return value
@@ -54,19 +98,23 @@ def _value(node: ast.expr, names: Mapping[str, type[Any]], what: str) -> Any:
         case ast.Tuple(items) | ast.List(items):
             return tuple(_value(item, names, what) for item in items)
         case ast.Name(name):
-            return _named(name, names, what)()
+            return _made(_named(name, names, what), node, what)
         case ast.Call(ast.Name(name), arguments, keywords):
             positional = [_value(argument, names, what) for argument in arguments]
             named = {keyword.arg: _value(keyword.value, names, what) for keyword in keywords if keyword.arg}
-            try:
-                return _named(name, names, what)(*positional, **named)
-            except TypeError as error:
-                problem = str(error).replace("__init__() ", "").split(".", 1)[-1]
-                raise ChainruleError(f"{what}: {ast.unparse(node)}: {problem}") from None
+            return _made(_named(name, names, what), node, what, *positional, **named)
     raise ChainruleError(f"{what}: {ast.unparse(node)!r} is neither a literal nor a name of the vocabulary")
 
 
-def _named(name: str, names: Mapping[str, type[Any]], what: str) -> type[Any]:
+def _made(function: Callable[..., Any], node: ast.expr, what: str, /, *positional: Any, **named: Any) -> Any:
+    try:
+        return function(*positional, **named)
+    except TypeError as error:
+        problem = str(error).replace("__init__() ", "").split(".", 1)[-1]
+        raise ChainruleError(f"{what}: {ast.unparse(node)}: {problem}") from None
+
+
+def _named(name: str, names: Mapping[str, Callable[..., Any]], what: str) -> Callable[..., Any]:
     if name not in names:
         spelt = {known.lower(): known for known in names}
         near = difflib.get_close_matches(name.lower(), spelt, 1)

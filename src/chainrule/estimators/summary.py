@@ -12,6 +12,8 @@ from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
 from chainrule.equations.walk import children, free_axes, tensors
 
+MOST_ROWS, MOST_NUMBERS = 8192, 2**25  # that are computed at a time where all rows are
+
 
 @dataclass(frozen=True)
 class Part:
@@ -54,6 +56,14 @@ def sizes_for_one_row(system: System) -> dict[str, int]:
     sizes = solve_sizes(system, {}, partial=True)
     rows = {axis: 1 for axis in system.axes if axis not in sizes}
     return {**sizes, **rows}
+
+
+def rows_at_once(system: System) -> int:
+    """How many rows a system should be computed for at a time, so that what is computed of them fits into memory."""
+    sizes = sizes_for_one_row(system)
+    numbers = sum(prod(sizes[axis] for axis in equation.axes) for equation in system.equations)
+    most = max(1, min(MOST_ROWS, MOST_NUMBERS // max(numbers, 1)))
+    return 1 << (most.bit_length() - 1)
 
 
 def multiply_adds(equation: Equation, sizes: Mapping[str, int]) -> int:

@@ -19,7 +19,7 @@ from chainrule.errors import ChainruleError
 from chainrule.training.callbacks import Callback, Run
 from chainrule.training.interrupt import Interrupt
 from chainrule.training.nonfinite import explain
-from chainrule.training.prefetch import chunks
+from chainrule.training.prefetch import Chunk, chunks
 from chainrule.training.programs import backend_name, program
 from chainrule.training.source import InMemory, Source
 from chainrule.training.step import TrainingStep
@@ -70,40 +70,36 @@ def train(
     backend = backend_name(backend)
     loop = _Loop(step, run, np.asarray(rates, dtype=np.float64), dtype, backend)
     work = batch_size * sum(run.state[name].size for name in run.parameters)
-    made = chunks(source, batch_size, run.seed, range(run.epoch, run.epochs))
-    with Interrupt() as interrupt, threads_for(work, backend), made as coming:
+    with Interrupt() as interrupt, threads_for(work, backend):
+
+        def after_steps() -> None:
+            run.computed_by = run.computed_by or computed_by(backend, loop.program, work)
+            for callback in callbacks:
+                callback.on_steps(run)
+            if interrupt.requested:
+                raise KeyboardInterrupt
+
         for callback in callbacks:
             callback.on_start(run)
         try:
-            while run.epoch < run.epochs and run.stopped is None:
-                start = time.perf_counter()
-                done: list[tuple[int, Array, Array]] = []  # rows a step, losses and gradient norms of steps
-                for chunk in coming:
-                    for group in loop.groups(chunk.places):
-                        losses, norms = loop.run_steps(chunk.arrays, group)
-                        done.append((group.shape[1], losses, norms))
-                        if not run.computed_by:
-                            run.computed_by = computed_by(backend, loop.program, work)
-                        for callback in callbacks:
-                            callback.on_steps(run)
-                        if interrupt.requested:
-                            raise KeyboardInterrupt
-                    if chunk.ends:
-                        break
-                run.epoch += 1
-                loss, norm = _means(done)
-                row = {
-                    "epoch": float(run.epoch),
-                    "steps": float(run.step),
-                    "loss": loss,
-                    **(measure(run.state) if measure is not None else {}),
-                    "learning_rate": float(loop.rates[run.step - 1]),
-                    "gradient_norm": norm,
-                    "seconds": time.perf_counter() - start,
-                }
-                run.history.append(row)
-                for callback in callbacks:
-                    callback.on_epoch(run)
+            # What callbacks have just taken up again says where to begin.
+            with chunks(source, batch_size, run.seed, range(run.epoch, run.epochs)) as coming:
+                while run.epoch < run.epochs and run.stopped is None:
+                    start = time.perf_counter()
+                    loss, norm = loop.run_epoch(coming, after_steps)
+                    run.epoch += 1
+                    row = {
+                        "epoch": float(run.epoch),
+                        "steps": float(run.step),
+                        "loss": loss,
+                        **(measure(run.state) if measure is not None else {}),
+                        "learning_rate": float(loop.rates[run.step - 1]),
+                        "gradient_norm": norm,
+                        "seconds": time.perf_counter() - start,
+                    }
+                    run.history.append(row)
+                    for callback in callbacks:
+                        callback.on_epoch(run)
         except KeyboardInterrupt:
             run.stop("interrupted")
             warnings.warn(
@@ -140,6 +136,18 @@ class _Loop:
         self.outputs = tuple(dict.fromkeys((step.cost, step.loss, step.gradient_norm)))
         self.program = program(step.system, self.outputs, dtype, backend)
         self.group = 4
+
+    def run_epoch(self, coming: Iterator[Chunk], after_steps: Callable[[], None]) -> tuple[float, float]:
+        """Do the steps of the chunks up to the end of an epoch: the mean loss and the mean norm of the gradient."""
+        done: list[tuple[int, Array, Array]] = []  # rows a step, losses and gradient norms of steps
+        for chunk in coming:
+            for group in self.groups(chunk.places):
+                losses, norms = self.run_steps(chunk.arrays, group)
+                done.append((group.shape[1], losses, norms))
+                after_steps()
+            if chunk.ends:
+                break
+        return _means(done)
 
     def groups(self, places: Array) -> Iterator[Array]:
         """The minibatches in groups of the size that fits the time of a call."""
