@@ -270,9 +270,10 @@ def _overlapping(system: System, name: str) -> set[str]:
             stepped = {plain_axis(index) for index in node.indices}
             for index, axis in zip(node.indices, system.tensor_axes[name], strict=True):
                 size = sizes.get(axis)
-                if isinstance(index, Index) and isinstance(size, Number) and isinstance(size.value, int):
-                    if any(-step < size.value for step, atom in index.terms if step < 0 and atom in stepped):
-                        found.add(axis)
+                steps = [-step for step, atom in index.terms if atom in stepped] if isinstance(index, Index) else []
+                count = size.value if isinstance(size, Number) and isinstance(size.value, int) else 0
+                if any(0 < step < count for step in steps):
+                    found.add(axis)
     return found
 
 
