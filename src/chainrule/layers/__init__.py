@@ -20,6 +20,7 @@ from chainrule.layers.activation import (
     Tanh,
     TanhGELU,
 )
+from chainrule.layers.attention import Attention, CrossAttention, MultiHeadAttention
 from chainrule.layers.composition import Composed, Composition, Tensor, fans, initialization
 from chainrule.layers.convolution import (
     Conv1D,
@@ -31,7 +32,7 @@ from chainrule.layers.convolution import (
     DepthwiseConv2D,
     SeparableConv2D,
 )
-from chainrule.layers.dense import Dense, Linear
+from chainrule.layers.dense import Dense, Linear, PositionwiseDense
 from chainrule.layers.dropout import Dropout, DropoutPrediction, GaussianNoise, NoisePrediction, SpatialDropout
 from chainrule.layers.embedding import Embedding
 from chainrule.layers.layer import Layer
@@ -52,6 +53,13 @@ from chainrule.layers.pooling import (
 from chainrule.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions
 from chainrule.layers.recurrent import GRU, LSTM, RNN, Backward, Bidirectional, RecurrentDropout
 from chainrule.layers.resampling import BilinearUpSample2D, Flatten, Reshape, UpSample1D, UpSample2D
+from chainrule.layers.transformer import (
+    DecoderBlock,
+    EncoderDecoder,
+    FeedForward,
+    PostNormTransformerBlock,
+    TransformerBlock,
+)
 
 LAYERS: dict[str, type[Layer]] = Layer.catalogue
 
@@ -66,6 +74,7 @@ __all__ = [
     "SELU",
     "AdaptiveAvgPool",
     "AdaptiveMaxPool",
+    "Attention",
     "AvgPool1D",
     "AvgPool2D",
     "AvgPool3D",
@@ -83,13 +92,17 @@ __all__ = [
     "ConvTranspose1D",
     "ConvTranspose2D",
     "ConvTranspose3D",
+    "CrossAttention",
     "Custom",
+    "DecoderBlock",
     "Dense",
     "DepthwiseConv2D",
     "Dropout",
     "DropoutPrediction",
     "Embedding",
+    "EncoderDecoder",
     "Equations",
+    "FeedForward",
     "Flatten",
     "GaussianNoise",
     "GlobalAvgPool",
@@ -108,9 +121,12 @@ __all__ = [
     "MaxPool2D",
     "MaxPool3D",
     "Mish",
+    "MultiHeadAttention",
     "Network",
     "NoisePrediction",
     "PReLU",
+    "PositionwiseDense",
+    "PostNormTransformerBlock",
     "RMSNorm",
     "ReLU",
     "RecurrentDropout",
@@ -129,6 +145,7 @@ __all__ = [
     "Tanh",
     "TanhGELU",
     "Tensor",
+    "TransformerBlock",
     "UpSample1D",
     "UpSample2D",
     "as_layer",

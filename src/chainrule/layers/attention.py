@@ -166,7 +166,7 @@ class CrossAttention(Layer):
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         if under.context is None:
             raise ChainruleError(
-                "CrossAttention reads what an encoder wrote; put it into the decoder of an EncoderDecoder(encoder, decoder)"
+                "CrossAttention reads what an encoder wrote; put it into the decoder of an EncoderDecoder"
             )
         writing = several_heads(under, self, x, self.heads, self.heads)
         q, k, v = writing.projections(x, under.context, self.weights)

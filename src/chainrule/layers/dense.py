@@ -1,4 +1,4 @@
-"""The dense layer: every output is a weighted sum of all features of the input."""
+"""The dense layer: every output is a weighted sum of all features of the input, or of those of its own position."""
 
 from __future__ import annotations
 
@@ -73,6 +73,40 @@ class Dense(Linear):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_instance(type(self).__name__, "biases", self.biases, Initializer)
+
+    @property
+    def initializers(self) -> Mapping[str, Initializer]:
+        return {"W": self.weights, "β": self.biases}
+
+
+@dataclass(frozen=True, repr=False)
+class PositionwiseDense(Layer):
+    """The same dense layer at every position: from ``x[...,i]`` to ``z[...,j]``; ``units`` is the size of j.
+
+    Only the last axis of the input is summed over; ``...`` are the rows b and their positions.
+    """
+
+    family = "dense"
+    source = "Vaswani et al., Attention Is All You Need (2017), §3.3; Lin, Chen, Yan, Network In Network (2014), §3.1"
+    equations = """
+    data x[...,i]
+    parameter W[i,j], β[j]
+    z[...,j] = sum[i](x[...,i]*W[i,j]) + β[j]
+    """
+
+    units: int
+    weights: Initializer = _GLOROT
+    biases: Initializer = _ZEROS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_count("PositionwiseDense", "units", self.units)
+        check_instance("PositionwiseDense", "weights", self.weights, Initializer)
+        check_instance("PositionwiseDense", "biases", self.biases, Initializer)
+
+    @property
+    def new_sizes(self) -> Mapping[str, tuple[int, ...]]:
+        return {"j": (self.units,)}
 
     @property
     def initializers(self) -> Mapping[str, Initializer]:
