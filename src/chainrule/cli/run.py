@@ -17,7 +17,7 @@ from chainrule.cli.scores import Score, accuracy, confusion_table, regression_sc
 from chainrule.cli.sets import Set, in_words_of, read_like, read_set, split_test
 from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier, Regressor
-from chainrule.estimators.settings import read_call
+from chainrule.estimators.settings import is_ready, read_call
 from chainrule.training.callbacks import EarlyStopping
 
 
@@ -54,7 +54,7 @@ def run(request: Request) -> None:
         kept = read_like(readable_file(request.test), training)
     folder = Path("runs") / everything.name if request.out is None else request.out
     settings: dict[str, Any] = {
-        name: None if text is None else read_call(text, f"--{name}") for name, text in request.calls.items()
+        name: None if text is None else _read_option(name, text) for name, text in request.calls.items()
     }
     settings |= {"epochs": request.epochs, "batch_size": request.batch_size}
     settings |= {"backend": request.backend, "n_jobs": request.threads}
@@ -78,6 +78,15 @@ def run(request: Request) -> None:
         )
     else:
         _report(scores, shown, len(kept), folder, f"{seconds:.1f} s ({model.training_.computed_by})")
+
+
+def _read_option(name: str, text: str) -> Any:
+    """What an option's text makes; layers separated by commas are a network, and a ready one is made by the estimator,
+    which knows how many classes there are.
+    """
+    if name == "network":
+        return text if is_ready(text) else read_call(f"Network({text})", "--network")
+    return read_call(text, f"--{name}")
 
 
 def _fit(model: Any, training: Set, quiet: bool) -> float:

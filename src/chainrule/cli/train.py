@@ -34,7 +34,7 @@ def train(
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     task: Annotated[Task | None, typer.Option(help="What the target is. Default: as its values suggest.")] = None,
     network: Annotated[
-        str | None, typer.Option(help="The layers, separated by commas: 'Dense(64), ReLU(), Dense(10)'.")
+        str | None, typer.Option(help="The layers, as in 'Dense(64), ReLU(), Dense(10)', or a ready network: lenet5.")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="The loss, such as CrossEntropy or 'Huber(1.0)'.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="The optimizer, such as Adam or 'SGD(0.1)'.")] = None,
@@ -69,7 +69,7 @@ def train(
             tuple(drop or ()),
             None if task is None else task.value,
             {
-                "network": f"Network({network})" if network else None,
+                "network": network,
                 "loss": loss,
                 "optimizer": optimizer,
                 "regularizer": regularizer,

@@ -1,0 +1,42 @@
+"""Ready networks: functions that return the layers of a well-known architecture.  ``NETWORKS`` is their catalogue.
+
+What they return is an ordinary ``Network``, which prints as its layers.  ``classes`` is how many outputs there are,
+for each row or each position; the networks that have it also go by their name alone, with as many as the targets need:
+``Classifier("lenet5")``.
+"""
+
+from collections.abc import Callable
+
+from chainrule.layers import Network
+from chainrule.networks.autoencoder import autoencoder, convolutional_autoencoder
+from chainrule.networks.convnet import convnet
+from chainrule.networks.lenet import lenet5
+from chainrule.networks.lstm import lstm_classifier
+from chainrule.networks.mlp import mlp
+from chainrule.networks.resnet import resnet
+from chainrule.networks.unet import unet
+
+_ALL: tuple[Callable[..., Network], ...] = (
+    mlp,
+    lenet5,
+    convnet,
+    resnet,
+    lstm_classifier,
+    autoencoder,
+    convolutional_autoencoder,
+    unet,
+)
+
+NETWORKS: dict[str, Callable[..., Network]] = {function.__name__: function for function in _ALL}
+
+__all__ = [
+    "NETWORKS",
+    "autoencoder",
+    "convnet",
+    "convolutional_autoencoder",
+    "lenet5",
+    "lstm_classifier",
+    "mlp",
+    "resnet",
+    "unet",
+]
