@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.contracts.catalogue import items, normal, outputs, targets
+from tests.contracts.catalogue import example_input, items, outputs, reading, targets
 
 from chainrule.backends import BACKENDS, compile
 from chainrule.definition import Definition
 from chainrule.equations.evaluate import evaluate
 from chainrule.initializers import Initializer, Orthogonal
 from chainrule.layers import Dense, Layer, Network, Tanh, initialization
+from chainrule.layers.composition import Reading
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.optimizers import SGD, Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.step import TrainingStep, assemble
 
-ROWS, FEATURES = 9, 4
+ROWS = 9
 FAMILIES = (Layer, Loss, Optimizer, Clipping, Regularizer, Initializer)
 
 
@@ -36,16 +37,16 @@ def step_with(item: Definition) -> TrainingStep:
         Network(first, Dense(outputs(loss))),
         loss,
         item if isinstance(item, Optimizer) else SGD(0.1),
-        {"i": FEATURES},
+        reading(first),
         regularizers=[item] if isinstance(item, Regularizer) else [],
         clipping=item if isinstance(item, Clipping) else None,
     )
 
 
-def data_for(step: TrainingStep, loss: Loss) -> dict[str, Any]:
-    inputs = step.system.input_by_name
-    values: dict[str, Any] = {"X": normal(ROWS, FEATURES)}
-    values |= {name.upper(): value for name, value in targets(loss, ROWS).items() if name.upper() in inputs}
+def data_for(step: TrainingStep, item: Definition) -> dict[str, Any]:
+    read = reading(item) if isinstance(item, Layer) else Reading.of({"i": 4})
+    given = targets(loss_of(item), ROWS) | example_input(read, ROWS, seed=0)
+    values = {step.sources[name]: value for name, value in given.items() if name in step.sources}
     return values | {name: np.array(value) for name, value in step.constants.items()}
 
 
@@ -59,7 +60,7 @@ TOLERANCE = {"float64": 1e-9, "float32": 2e-4}
 )
 def test_training(item: Definition, dtype: str, backend: str) -> None:
     step = step_with(item)
-    data = data_for(step, loss_of(item))
+    data = data_for(step, item)
     tolerance = TOLERANCE[dtype]
     names = [tensor.name for tensor in step.parameters]
     first = compile(step.initialization, names, dtype, backend).run({}, {}, seed=1)
@@ -74,7 +75,7 @@ def test_training(item: Definition, dtype: str, backend: str) -> None:
         expected |= {name: found[following] for name, following in step.system.updates.items()}
         costs.append([found[step.cost], found[step.gradient_norm]])
     for tensor in step.states:
-        state[tensor.name] = np.full(expected[tensor.name].shape, tensor.value, dtype=dtype)
+        state[tensor.name] = np.full(found[tensor.name].shape, tensor.value, dtype=dtype)
     program = compile(step.system, [step.cost, step.gradient_norm], dtype, backend)
     run = program.run(data, state, steps={"rows": rows, "η": np.full(3, 0.1)}, seed=5)
     np.testing.assert_allclose(np.stack([run[step.cost], run[step.gradient_norm]], axis=1), costs, rtol=tolerance)

@@ -1,4 +1,4 @@
-"""Convolution, pooling, normalization and resampling against torch: values, and derivatives for the input and parameters."""
+"""Layers of images and sequences against torch: values, and derivatives for the input and every parameter."""
 
 from __future__ import annotations
 
