@@ -7,9 +7,11 @@ is the matrix B of the product (``right``), the other one A.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 
 from chainrule.backends.native import gemm, ir
@@ -23,13 +25,19 @@ Monomials = tuple[tuple[int, tuple[str, ...]], ...]
 FEW_ROWS = 24  # B is read where it lies if so few rows use it
 SMALL_B = 8_192  # … or if it has no more elements than this
 SMALL_RESULT = 16_384  # a result that shards of a long k may add up
+SMALL_WINDOW = 65_536  # … or those of a convolution's weights
+MOST_LISTED = 16_384  # rows of a window product
 
 
 @dataclass(frozen=True)
 class Product:
-    """``columns`` and ``k``: axes that are one; ``outer``: loops over other axes of the result, ``sums``: over other
-    summed axes.  ``packing``: ``direct`` (B is read where it lies), ``ahead`` (an operation of its own packs it into
-    ``packed``) or ``inline`` (packed by each thread when it is needed)."""
+    """``columns`` and ``k``: axes that are one; ``other_columns``: loops over other axes of the result, ``sums``: over
+    other summed axes.  ``packing``: ``direct`` (B is read where it lies), ``ahead`` (an operation of its own packs it
+    into ``packed``) or ``inline`` (packed by each thread when it is needed).
+
+    A window's ``k`` are one axis in B only: the last ``run`` of them are one in A too, the others are found in a table,
+    and so are the rows ``listed``.
+    """
 
     contraction: Contraction
     columns: tuple[str, ...]
@@ -39,6 +47,12 @@ class Product:
     packing: str
     packed: str
     along: str | None
+    run: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+
+    @property
+    def window(self) -> bool:
+        return bool(self.listed)
 
     def tile_rows(self, space: Space) -> int:
         return gemm.MR(space.target, space.element)
@@ -92,7 +106,15 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
         else:
             groups.append([axis])
     k = max(groups, key=lambda group: prod(space.size(axis) for axis in group))
-    sums = tuple(axis for group in groups if group is not k for axis in group)
+    run: tuple[str, ...] = ()
+    listed = _listed(steps, statement, result, along)
+    if listed and not varies:
+        window = _window(steps, order, left, right)
+        if window is not None and (len(groups) > 1 or not _is_one(steps, listed, left)):
+            k, run = window
+        else:
+            listed = ()
+    sums = tuple(axis for axis in order if axis not in k)
     others = tuple(axis for axis in statement.columns if axis not in columns)
     n_size, k_size = (prod(space.size(axis) for axis in axes) for axes in (columns, k))
     m_size = prod(space.size(axis) for axis in statement.rows if axis != along)
@@ -107,12 +129,56 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
         packing = "ahead"
     packed = _packed_name(steps, right, (k, columns, (*statement.batch, *others, *sums)))
     made = Product(
-        statement, tuple(columns), tuple(k), others, sums, packing, packed if packing == "ahead" else "", along
+        statement,
+        tuple(columns),
+        tuple(k),
+        others,
+        sums,
+        packing,
+        packed if packing == "ahead" else "",
+        along,
+        run,
+        listed if run else (),
     )
     if packing == "ahead" and packed not in space.tensors:
         space.own[f"elements of {packed}"] = made.packed_size(space)
         space.define(packed, (f"elements of {packed}",))
     return made
+
+
+def _listed(steps: _Steps, statement: Contraction, result: Operand, along: str | None) -> tuple[str, ...]:
+    """The last rows that are one in the result, whose places in A do not depend on the data's sizes."""
+    found: list[str] = []
+    for axis in reversed(statement.rows):
+        fits = not found or _fits(steps, axis, found[0], (result,))
+        if axis == along or not steps.is_fixed(statement.left, axis) or not fits:
+            break
+        found.insert(0, axis)
+    return tuple(found) if 0 < prod(map(steps.space.size, found)) <= MOST_LISTED else ()
+
+
+def _window(
+    steps: _Steps, order: Sequence[str], left: Operand, right: Operand
+) -> tuple[list[str], tuple[str, ...]] | None:
+    """The last of the summed axes, outermost first, that are one in B; and those of them that are one in A as well."""
+    k: list[str] = []
+    for axis in reversed(order):
+        fits = not k or _fits(steps, axis, k[0], (right,))
+        if not steps.is_fixed(left, axis) or not fits:
+            break
+        k.insert(0, axis)
+    if not k:
+        return None
+    run = [k[-1]]
+    for axis in reversed(k[:-1]):
+        if not _fits(steps, axis, run[0], (left,)):
+            break
+        run.insert(0, axis)
+    return k, tuple(run)
+
+
+def _is_one(steps: _Steps, axes: Sequence[str], operand: Operand) -> bool:
+    return all(_fits(steps, outer, inner, (operand,)) for outer, inner in pairwise(axes))
 
 
 def _packed_name(steps: _Steps, right: Operand, groups: Sequence[Sequence[str]]) -> str:
@@ -132,6 +198,18 @@ class _Steps:
 
     def of(self, operand: Operand, axis: str) -> int:
         return sum(c * prod(self.space.size(a) for a in axes) for c, axes in operand.step(axis))
+
+    def is_fixed(self, operand: Operand, axis: str) -> bool:
+        """Whether the places of an axis are the same for all data."""
+        strides = (a for _, axes in operand.step(axis) for a in axes)
+        return not any(self.space.is_open(a) for a in (axis, *strides))
+
+    def places(self, operand: Operand, axes: Sequence[str]) -> list[int]:
+        """Where every position of these axes lies, the last axis fastest."""
+        found = [0]
+        for axis in axes:
+            found = [start + n * self.of(operand, axis) for start in found for n in range(self.space.size(axis))]
+        return found
 
 
 def _result_steps(space: Space, statement: Contraction) -> tuple[tuple[str, Monomials], ...]:
@@ -278,6 +356,9 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
                 _declare_pack(f.module, name)
                 f.call(f"pack_{name}", "void", *arguments)
         ldc = step(result, rows)
+        if product.window:
+            _call_window(steps, product, place, (a, b, sbk, sbp, c, ldc, n, accumulate))
+            return
         scratch = f.pointer(place.scratch, element, integer(inline_elements(space, product)))
         _declare_gemm(f.module, name)
 
@@ -292,6 +373,37 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
             for begin, end in ((first, low), (high, last)):
                 within[rows[0]] = begin, end
                 multiply(a, address(result, place.pointer(result.tensor)), extent(rows), integer(0))
+
+
+def _call_window(steps: _Steps, product: Product, place: Place, arguments: tuple[Value, ...]) -> None:
+    """A call of ``window``, with tables of where rows and runs of k begin; the first of the rows may be a part."""
+    f, space, left = place.function, steps.space, product.contraction.left
+    a, b, sbk, sbp, c, ldc, n, accumulate = arguments
+    name = "f32" if space.element == "float" else "f64"
+    first, *others = product.listed
+    runs = product.k[: len(product.k) - len(product.run)]
+    m = integer(prod(space.size(axis) for axis in product.listed))
+    if first in place.ranges:
+        low, high = place.ranges[first]
+        inner = prod(space.size(axis) for axis in others)
+        m = f.mul(f.sub(high, low), integer(inner))
+    kinds = ["ptr", "ptr", "ptr", "i64", "ptr", "i64", "i64", "ptr", *["i64"] * 6]
+    f.module.declare(f"window_{name}", "void", kinds)
+    f.call(
+        f"window_{name}",
+        "void",
+        *(a, _table(f.module, steps.places(left, product.listed)), _table(f.module, steps.places(left, runs))),
+        *(integer(steps.of(left, product.run[-1])), b, sbk, sbp, c, ldc, m, n),
+        *(integer(prod(space.size(axis) for axis in axes)) for axes in (runs, product.run)),
+        accumulate,
+    )
+
+
+def _table(module: ir.Module, values: Sequence[int]) -> Value:
+    """A constant array of offsets."""
+    digest = hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+    text = "[" + ", ".join(f"i64 {value}" for value in values) + "]"
+    return module.constant(f"places_{digest}", f"[{len(values)} x i64]", text)
 
 
 def pack(space: Space, product: Product, place: Place, first: Value, last: Value) -> None:
@@ -353,6 +465,8 @@ def _rows(
     steps: _Steps, statement: Contraction, product: Product, result: Operand, divided: set[str]
 ) -> tuple[list[str], list[str]]:
     """The rows that are one axis, and the other ones: the longest run of neighbours that fit."""
+    if product.window:
+        return list(product.listed), [axis for axis in statement.rows if axis not in product.listed]
     groups: list[list[str]] = []
     divided = divided | {_axis_of(index) for index, _ in statement.left.guards}
     for axis in statement.rows:

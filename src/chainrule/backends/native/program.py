@@ -25,6 +25,8 @@ from chainrule.backends.native.schedule import Schedule, schedule
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import statements
 from chainrule.backends.native.target import host
+from chainrule.backends.native.unrolled import unrolled
+from chainrule.backends.native.windows import windowed
 from chainrule.backends.passes import prepared, with_literals
 from chainrule.backends.threads import requested
 from chainrule.equations.system import System
@@ -32,7 +34,7 @@ from chainrule.equations.system import System
 Array = NDArray[Any]
 LINE = 64
 MOST_VARIANTS = 256  # sizes for which a program keeps its code
-_ROUTINE = re.compile(r"^declare void @((?:gemm|pack|random_\w+)_f\d+|barrier)\(", re.MULTILINE)
+_ROUTINE = re.compile(r"^declare void @((?:gemm|pack|window|random_\w+)_f\d+|barrier)\(", re.MULTILINE)
 
 
 def compile(system: System, outputs: tuple[str, ...], dtype: DTypeLike) -> NativeProgram:
@@ -112,6 +114,8 @@ class NativeProgram:
         start = time.perf_counter()
         target = host()
         element = "float" if self.dtype == np.float32 else "double"
+        system, sizes = windowed(system, sizes)
+        system = unrolled(system, sizes)
         space = Space(system, sizes, element, target, safe)
         wanted = {*self.outputs, *system.updates.values()}
         plan = schedule(space, statements(space, wanted), wanted)

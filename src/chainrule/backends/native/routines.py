@@ -20,6 +20,7 @@ _ELEMENTS = {"f32": "float", "f64": "double"}
 _MAKERS: dict[str, Callable[[Target, str], Module]] = {
     "gemm": gemm.module,
     "pack": gemm.module,
+    "window": gemm.module,
     "random_uniform": lambda target, element: _random(target, element, random.random_uniform),
     "random_normal": lambda target, element: _random(target, element, random.random_normal),
 }

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 from chainrule.backends.native.ir import bytes_of
-from chainrule.backends.native.products import SMALL_RESULT, Product, product_for
+from chainrule.backends.native.products import SMALL_RESULT, SMALL_WINDOW, Product, product_for
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import (
     Contraction,
@@ -260,6 +260,8 @@ class _Scheduler:
         product, statement = operation.product, operation.statements[0]
         if product is None:
             return not isinstance(statement, Random) or part == statement.axes[0]
+        if product.window and part in (*product.k, *product.listed[1:]):
+            return False
         return part not in product.columns or (part == product.columns[0] and product.packing != "inline")
 
     def may_divide_recurrence(self, operation: Operation, part: str) -> bool:
@@ -292,8 +294,12 @@ class _Scheduler:
         assert isinstance(statement.expression, Reduce)
         if statement.expression.operation != "sum" or part not in statement.expression.axes:
             return False
-        if operation.product is not None and part not in (operation.product.k[0], *operation.product.sums):
+        product = operation.product
+        first = () if product is None or product.window else product.k[:1]
+        if product is not None and part not in (*first, *product.sums):
             return False
+        if product is not None and product.window:  # each position adds up a whole image of terms
+            return self.space.elements(statement.name) <= SMALL_WINDOW
         if self.space.elements(statement.name) > SMALL_RESULT:
             return False
         small = self.space.elements(statement.name) <= 64

@@ -24,6 +24,7 @@ from __future__ import annotations
 from chainrule.backends.native.gemm.blocking import blocking
 from chainrule.backends.native.gemm.macro import gemm
 from chainrule.backends.native.gemm.pack import pack
+from chainrule.backends.native.gemm.window import window
 from chainrule.backends.native.ir import Module
 from chainrule.backends.native.target import Target
 
@@ -31,11 +32,12 @@ __all__ = ["KC", "MR", "NR", "module", "packed_elements", "scratch_elements"]
 
 
 def module(target: Target, element: str) -> Module:
-    """``gemm_f32`` and ``pack_f32`` for ``float``, ``gemm_f64`` and ``pack_f64`` for ``double``."""
+    """``gemm_f32``, ``pack_f32`` and ``window_f32`` for ``float``, those of ``f64`` for ``double``."""
     made = Module(target.fma)
     sizes = blocking(target, element)
     gemm(made, sizes)
     pack(made, sizes)
+    window(made, sizes)
     return made
 
 
