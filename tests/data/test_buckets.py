@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chainrule.data.buckets import STEPS_ALIKE, Buckets, bucket_sizes
-from chainrule.data.ragged import POSITIONS_AT_ONCE, Ragged, in_blocks, rounded
+from chainrule.data.ragged import Ragged, in_blocks, rounded
 
 
 def some_rows(count: int = 101, seed: int = 0) -> tuple[list[np.ndarray], Buckets]:
@@ -77,8 +77,8 @@ def test_fewer_rows_than_a_minibatch() -> None:
 def test_blocks_for_computing() -> None:
     lengths = np.random.default_rng(0).integers(1, 200, size=5000)
     seen = []
-    for rows, size in in_blocks(lengths, most=150 + 50):
-        assert lengths[rows].max() <= size <= 200 and len(rows) * size <= max(size, POSITIONS_AT_ONCE)
+    for rows, size in in_blocks(lengths, 1000, most=200):
+        assert lengths[rows].max() <= size <= 200 and len(rows) * size <= 1000
         seen += rows.tolist()
     assert sorted(seen) == list(range(5000))
     assert rounded(np.arange(1, 14)).tolist() == [1, 2, 3, 4, 6, 6, 8, 8, 12, 12, 12, 12, 16]

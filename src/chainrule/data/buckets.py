@@ -96,4 +96,4 @@ def bucket_sizes(lengths: Array, most: int) -> Array:
     for choice in reversed(choices):
         ends.append(int(choice[ends[-1]]))
     sizes = np.array([different[end - 1] for end in reversed(ends)], dtype=np.int64)
-    return np.minimum(sizes, lengths.max())
+    return np.asarray(np.minimum(sizes, lengths.max()))

@@ -14,9 +14,6 @@ from chainrule.data.reader import Reader
 
 Array = NDArray[Any]
 
-# Rows that are computed on together have at most this many positions: what a network makes of them must fit in memory.
-POSITIONS_AT_ONCE = 1 << 15
-
 
 @dataclass(frozen=True)
 class Ragged:
@@ -61,8 +58,9 @@ class SequenceReader(Reader, Protocol):
         ...
 
 
-def in_blocks(lengths: Array, most: int | None = None) -> Iterator[tuple[Array, int]]:
-    """Rows of similar length [b] and the size to pad them to, for computing on all rows block by block.
+def in_blocks(lengths: Array, at_once: int, most: int | None = None) -> Iterator[tuple[Array, int]]:
+    """Rows of similar length [b] and the size to pad them to, for computing on all rows block by block, ``at_once``
+    positions at a time.
 
     The sizes are 1, 2, 3, 4, 6, 8, 12, 16, …, up to ``most``, so that code is made for a few of them, whatever lengths
     occur.
@@ -70,7 +68,7 @@ def in_blocks(lengths: Array, most: int | None = None) -> Iterator[tuple[Array, 
     sizes = rounded(lengths) if most is None else np.minimum(rounded(lengths), most)
     for size in np.unique(sizes):
         rows = np.nonzero(sizes == size)[0]
-        count = max(1, POSITIONS_AT_ONCE // int(size))
+        count = max(1, at_once // int(size))
         for start in range(0, len(rows), count):
             yield rows[start : start + count], int(size)
 

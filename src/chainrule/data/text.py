@@ -98,7 +98,7 @@ def as_texts(X: Any) -> Texts:
 
 
 @dataclass(frozen=True)
-class _SymbolReader:
+class SymbolReader:
     """Texts as numbers of symbols; ``longest``: texts with more symbols than that are cut there.
 
     A text without any symbol is read as one unknown symbol: a row has at least one position.
@@ -152,7 +152,7 @@ class _SymbolReader:
 
 
 @dataclass(frozen=True)
-class Symbols(_SymbolReader):
+class Symbols(SymbolReader):
     """Texts as characters or words; ``vocabulary``: those that have a number, from 2 on."""
 
     vocabulary: tuple[str, ...]
@@ -177,7 +177,7 @@ class Symbols(_SymbolReader):
 
 
 @dataclass(frozen=True)
-class Pieces(_SymbolReader):
+class Pieces(SymbolReader):
     """Texts as pieces found by byte-pair encoding; ``tokenizer`` is the text in which ``tokenizers`` describes them."""
 
     tokenizer: str
@@ -227,7 +227,7 @@ class _TextRule(ReadingRule):
     def rows(self, X: Any) -> Texts:
         return as_texts(X)
 
-    def fit(self, data: Any, weights: Array) -> _SymbolReader:
+    def fit(self, data: Any, weights: Array) -> SymbolReader:
         reader = self._learn(data, weights)
         cut = sum(len(row) > self.longest for row in reader.whole(data))
         if cut:
@@ -240,7 +240,7 @@ class _TextRule(ReadingRule):
         return reader
 
     @abstractmethod
-    def _learn(self, data: Texts, weights: Array) -> _SymbolReader: ...
+    def _learn(self, data: Texts, weights: Array) -> SymbolReader: ...
 
 
 @dataclass(frozen=True, repr=False)

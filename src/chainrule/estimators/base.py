@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -16,21 +16,24 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.backends.threads import at_most
 from chainrule.data.augment import as_augmentations, mixup_of
+from chainrule.data.buckets import Buckets
 from chainrule.data.frame import Frame, as_frame, is_data_frame
 from chainrule.data.grid import Cells
+from chainrule.data.ragged import Ragged, SequenceReader, in_blocks
 from chainrule.data.reader import Data, Reader
 from chainrule.data.reading import fit_reader, special
 from chainrule.data.rows import merge, read_weights, split
+from chainrule.data.rule import ReadingRule
 from chainrule.data.table import Table
 from chainrule.data.target import Target
 from chainrule.definition import check_instance, refuse_class
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
-from chainrule.estimators.model import Specification, output_shape, resolved
+from chainrule.estimators.model import Specification, longest_row, output_shape, resolved
 from chainrule.estimators.nested import with_nested, with_values
 from chainrule.estimators.prediction import predictor
 from chainrule.estimators.settings import ready_network
-from chainrule.estimators.sources import fits_in_memory, in_blocks, rows_as_needed
+from chainrule.estimators.sources import fits_in_memory, in_pieces, rows_as_needed
 from chainrule.estimators.summary import rows_at_once
 from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
@@ -158,7 +161,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         rows = _distinct(self._rows(X, y, sample_weight, reset=True))
         self.target_ = self._fit_target(rows.y, rows.weights)
         rows, aside = self._divide(rows, validation is None)
-        self.input_, seed = fit_reader(rows.X, rows.weights), self._seed()
+        self.input_, seed = fit_reader(rows.X, rows.weights, self.reading), self._seed()
         if validation is not None:
             aside = self._rows(*validation, None, reset=False, text_at=_texts_at(rows.X))
             aside = Rows(aside.X, aside.y, self._weigh(aside))
@@ -178,7 +181,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         rows = self._rows(X, y, sample_weight, reset=first, text_at=frozenset() if first else self._text_at())
         if first:
             self.target_ = self._fit_target(rows.y, rows.weights)
-            self.input_ = fit_reader(rows.X, rows.weights)
+            self.input_ = fit_reader(rows.X, rows.weights, self.reading)
             # Later rows may have weights, so the equations have them from the start.
             self._specify(weighted=True, rows=len(rows))
             self._seed_ = self._seed()
@@ -219,7 +222,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             return None
         labels: Array | None = data.labels
         if labels is None:
-            raise ChainruleError("nothing says what is to be learnt: give y, or images in a folder for each class")
+            raise ChainruleError("nothing says what is to be learnt: give y, or rows in a folder for each class")
         return labels
 
     def _text_at(self) -> Collection[int]:
@@ -227,8 +230,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return self.input_.text_at if isinstance(self.input_, Table) else frozenset()
 
     def _read_input(self, X: Any, text_at: Collection[int], *, reset: bool, least: int = 1) -> Data:
-        found = special(X, None if reset else self.input_)
+        rule = self.reading
+        if rule is not None and not isinstance(rule, ReadingRule):
+            raise ChainruleError(f"reading is a rule such as Words() or LogMel(), or None, not {rule!r}")
+        found = special(X, None if reset else self.input_, rule)
         if found is not None:
+            if len(found) < least:
+                raise ChainruleError(f"there is {len(found)} row; at least {least} are needed")
+            if is_data_frame(X):
+                validate_data(self, X, reset=reset, skip_check_array=True)
             return found
         if is_data_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -257,7 +267,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not isinstance(loss, Loss):
             raise ChainruleError(f"loss is a loss such as {self._default_loss()!r}, not {loss!r}")
         units = self._units(loss)
-        network = defaults.default_network(units) if self.network is None else ready_network(self.network, units)
+        network = self.network
+        network = defaults.default_network(units, self.input_) if network is None else ready_network(network, units, self.input_)
         optimizer = defaults.default_optimizer(rows) if self.optimizer is None else self.optimizer
         given = self.regularizer
         self._check_augmentation(loss)
@@ -317,11 +328,28 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _source(self, rows: Rows) -> Mapping[str, Array] | Source:
         """Training rows in memory or, where they are augmented or too many for that, made when they are needed."""
         augmentations = as_augmentations(self.augmentation)
+        if self.input_.length is not None and not augmentations:
+            sources, beside = self.specification_.step.sources, self._beside(rows)
+            others = {source: beside[name] for name, source in sources.items() if name in beside}
+            return Buckets(self._sequences(rows.X), others)
         if not augmentations and fits_in_memory(self.input_, len(rows)):
             return self._arrays(rows)
         sources, beside = self.specification_.step.sources, self._beside(rows)
         others = {source: beside[name] for name, source in sources.items() if name in beside}
         return rows_as_needed(self.input_, rows.X, others, sources["x"], augmentations)
+
+    def _sequences(self, X: Data, dtype: Any = np.float32) -> Ragged:
+        """Rows that differ in length, as the network reads them.  Raises ChainruleError for one that is too long."""
+        reader: SequenceReader = self.input_  # type: ignore[assignment]
+        sequences = reader.ragged(X, dtype)
+        most = longest_row(self.specification_.network)
+        if most is not None and sequences.lengths.max() > most:
+            row = int(np.argmax(sequences.lengths > most))
+            length = sequences.lengths[row]
+            raise ChainruleError(
+                f"X, row {row + 1} has {length:,} positions; the network has {most:,} LearnedPositions"
+            )
+        return sequences
 
     def _divide(self, rows: Rows, set_aside: bool) -> tuple[Rows, Rows | None]:
         """Training rows, the weights of their classes put in, and validation rows if some are to be set aside."""
@@ -414,8 +442,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         found = made.of_plain(X)
         if found is None:
             rows = self._read_input(X, self._text_at(), reset=False)
+            if self.input_.length is not None:
+                return made.of_sequences(self._sequences(rows, np.float64))
             found = np.concatenate(
-                [made.of_encoded(self.input_.encode(some, np.float64)) for some in in_blocks(self.input_, rows)]
+                [made.of_encoded(self.input_.encode(some, np.float64)) for some in in_pieces(self.input_, rows)]
             )
         return found
 
@@ -436,7 +466,9 @@ class _Measure:
         self.estimator, self.rows = estimator, rows
         self.step = estimator.specification_.step
         self.beside = estimator._beside(rows)
-        self.whole = estimator.input_.encode(rows.X) if fits_in_memory(estimator.input_, len(rows)) else None
+        self.sequences = None if estimator.input_.length is None else estimator._sequences(rows.X)
+        ready = self.sequences is None and fits_in_memory(estimator.input_, len(rows))
+        self.whole = estimator.input_.encode(rows.X) if ready else None
         self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
         self.at_once = rows_at_once(self.step.evaluation)
         self.program = program(self.step.evaluation, ("C", self.step.prediction.name), backend=estimator.backend)
@@ -445,23 +477,31 @@ class _Measure:
 
     def __call__(self, state: Mapping[str, Array]) -> dict[str, float]:
         parameters = {name: state[name] for name in self.estimator._names()}
-        total, predictions = 0.0, []
-        for start in range(0, len(self.rows), self.at_once):
-            values = self._values(start, min(start + self.at_once, len(self.rows)))
+        total, order, parts = 0.0, [], []
+        for rows, given in self._blocks():
+            given |= {name: value[rows] for name, value in self.beside.items()}
+            values = {name: given[name] for name in self.step.sources}
             result = self.program.run({**values, **self.constants}, dict(parameters))
-            total += float(result["C"]) * len(values["x"])
-            predictions.append(np.asarray(result[self.step.prediction.name]))
-        scores = self.estimator._metrics(self.watched, self.rows.y, np.concatenate(predictions).astype(np.float64))
+            total += float(result["C"]) * len(rows)
+            order.append(rows)
+            parts.append(np.asarray(result[self.step.prediction.name]))
+        prediction = np.concatenate(parts)[np.argsort(np.concatenate(order))]
+        scores = self.estimator._metrics(self.watched, self.rows.y, prediction.astype(np.float64))
         return {"validation_loss": total / len(self.rows), **{f"validation_{k}": v for k, v in scores.items()}}
 
-    def _values(self, start: int, end: int) -> dict[str, Array]:
-        """What the evaluation reads for these rows."""
-        if self.whole is not None:
-            given = {name: value[start:end] for name, value in self.whole.items()}
-        else:
-            given = self.estimator.input_.encode(self.rows.X.take(np.arange(start, end)))
-        given |= {name: value[start:end] for name, value in self.beside.items()}
-        return {name: given[name] for name in self.step.sources}
+    def _blocks(self) -> Iterator[tuple[Array, dict[str, Array]]]:
+        """Rows, each once, and what the network reads of them."""
+        if self.sequences is not None:
+            most = longest_row(self.estimator.specification_.network)
+            for rows, size in in_blocks(self.sequences.lengths, self.at_once, most):
+                yield rows, self.sequences.arrays(rows, size)
+            return
+        for start in range(0, len(self.rows), self.at_once):
+            rows = np.arange(start, min(start + self.at_once, len(self.rows)))
+            if self.whole is not None:
+                yield rows, {name: value[rows] for name, value in self.whole.items()}
+            else:
+                yield rows, self.estimator.input_.encode(self.rows.X.take(rows))
 
 
 def _texts_at(X: Data) -> Collection[int]:

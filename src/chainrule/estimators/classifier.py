@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from chainrule.data.augment import Augmentation, as_augmentations, mixup_of
 from chainrule.data.rows import class_weights
+from chainrule.data.rule import ReadingRule
 from chainrule.data.target import Labels, fit_labels, read_labels
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
@@ -54,6 +55,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         validation rows; False keeps the last.
     validation_fraction : share of the rows set aside, the same of every class; None for 0.1 from 4,000 rows on.
     class_weight : ``"balanced"`` or a mapping of class to weight.
+    reading : how texts, sound or series are read: ``Words()``, ``Characters()``, ``BytePairs()``, ``LogMel()``,
+        ``MFCC()``, ``Channels()``; None for what suits the rows.
     augmentation : of images, in training: ``Shift(2) + Flip()``, or a tuple.
     callbacks : functions of the ``Run`` called after each epoch, or ``Callback``s.
     backend : ``"native"``, compiled for this processor, or ``"numpy"``; None for what CHAINRULE_BACKEND says, else
@@ -85,6 +88,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        reading: ReadingRule | None = None,
         augmentation: Augmentation | tuple[Augmentation, ...] | None = None,
         callbacks: Any = None,
         backend: str | None = None,
@@ -102,6 +106,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight
+        self.reading = reading
         self.augmentation = augmentation
         self.callbacks = callbacks
         self.backend = backend

@@ -12,8 +12,23 @@ from __future__ import annotations
 
 import math
 
+from chainrule.data.reader import Reader
+from chainrule.data.text import SymbolReader
 from chainrule.initializers import HeNormal, Normal
-from chainrule.layers import Dense, Network, SiLU
+from chainrule.layers import (
+    BatchNorm,
+    Branch,
+    Conv1D,
+    Dense,
+    Dropout,
+    Embedding,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Layer,
+    Network,
+    ReLU,
+    SiLU,
+)
 from chainrule.losses import BinaryCrossEntropy, Loss, SmoothedCrossEntropy, SoftCrossEntropy, SquaredError
 from chainrule.optimizers import AdamW, CosineDecay, Optimizer
 
@@ -24,10 +39,35 @@ STEPS = 1000  # for small sets
 EPOCHS = 30  # for others
 
 
-def default_network(units: int | tuple[int, ...]) -> Network:
+def default_network(units: int | tuple[int, ...], reader: Reader) -> Network:
+    """What suits what the network reads; its last layer has these units."""
+    if isinstance(reader, SymbolReader):
+        return text_network(units, reader.symbols)
+    if next(iter(reader.sizes)) == "t":
+        return series_network(units)
+    return dense_network(units)
+
+
+def dense_network(units: int | tuple[int, ...]) -> Network:
     """Two hidden layers; the last starts near 0, so that training starts from the mean of the targets."""
     hidden = (Dense(UNITS, HeNormal()), SiLU())
     return Network(*hidden, *hidden, Dense(units, Normal(deviation=0.01)))
+
+
+def text_network(units: int | tuple[int, ...], symbols: int) -> Network:
+    """The greatest answers of filters that see 3, 4 and 5 symbols (Kim, Convolutional Neural Networks for Sentence
+    Classification, 2014).
+    """
+    seen = [Network(Conv1D(100, width, padding="same"), ReLU(), GlobalMaxPool()) for width in (3, 4, 5)]
+    return Network(Embedding(symbols, UNITS), Branch(*seen), Dropout(0.5), Dense(units))
+
+
+def series_network(units: int | tuple[int, ...]) -> Network:
+    """Three convolutions and the mean over time (Wang, Yan, Oates, Time Series Classification from Scratch, 2017)."""
+    hidden: list[Layer] = []
+    for filters, width in ((64, 8), (128, 5), (64, 3)):
+        hidden += [Conv1D(filters, width, padding="same", weights=HeNormal()), BatchNorm(), ReLU()]
+    return Network(*hidden, GlobalAvgPool(), Dense(units))
 
 
 def default_optimizer(rows: int) -> Optimizer:

@@ -13,6 +13,7 @@ from chainrule.layers import (
     Composition,
     Custom,
     Layer,
+    LearnedPositions,
     Network,
     Residual,
     Sum,
@@ -71,6 +72,17 @@ def _assembled(specification: Specification) -> TrainingStep:
 def output_shape(step: TrainingStep) -> tuple[int, ...]:
     """The sizes of the axes of the network's output after the row."""
     return _sizes_of(step, step.output.axes[1:])
+
+
+def longest_row(network: Layer) -> int | None:
+    """How many positions a row may have at most; None where nothing says so."""
+    match network:
+        case LearnedPositions(length=length):
+            return length
+        case Network(layers=layers) | Residual(layers=layers) | Sum(layers=layers) | Branch(layers=layers):
+            found = [most for most in map(longest_row, layers) if most is not None]
+            return min(found) if found else None
+    return None
 
 
 def target_shape(step: TrainingStep) -> tuple[int, ...]:

@@ -15,10 +15,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.data.ragged import Ragged, in_blocks
 from chainrule.data.table import SCALING, Table
 from chainrule.equations.compose import instantiate
 from chainrule.equations.parse import parse
 from chainrule.equations.system import System
+from chainrule.estimators.model import longest_row
 from chainrule.estimators.summary import rows_at_once
 from chainrule.training.programs import backend_name, program
 from chainrule.training.threads import allowed_threads
@@ -98,6 +100,14 @@ class Predictor:
     def of_encoded(self, values: Mapping[str, Array]) -> Array:
         """The prediction for what the network reads."""
         return np.asarray(self._in_blocks(values, self.bound))
+
+    def of_sequences(self, sequences: Ragged) -> Array:
+        """The prediction for rows of different length, those of similar length together."""
+        order, made = [], []
+        for rows, size in in_blocks(sequences.lengths, self.at_once, longest_row(self.specification.network)):
+            order.append(rows)
+            made.append(self.of_encoded(sequences.arrays(rows, size)))
+        return np.concatenate(made)[np.argsort(np.concatenate(order))]
 
     def _in_blocks(self, values: Mapping[str, Array], bound: Bound) -> Array | None:
         """The prediction for rows of data; None where one of them has no number."""

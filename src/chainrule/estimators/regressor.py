@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
 
 from chainrule.data.augment import Augmentation
+from chainrule.data.rule import ReadingRule
 from chainrule.data.target import Values, fit_values, read_values
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
@@ -37,8 +38,8 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
     ----------
     network : layers whose last gives one value for each target, or None for two hidden layers of 128.
     loss : None for the squared error.
-    optimizer, epochs, batch_size, regularizer, clipping, early_stopping, augmentation, callbacks, backend, n_jobs,
-    random_state, verbose : as for ``Classifier``.
+    optimizer, epochs, batch_size, regularizer, clipping, early_stopping, reading, augmentation, callbacks, backend,
+    n_jobs, random_state, verbose : as for ``Classifier``.
     validation_fraction : share of the rows set aside; None for 0.1 from 4,000 rows on.
 
     Attributes
@@ -58,6 +59,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         clipping: Clipping | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
+        reading: ReadingRule | None = None,
         augmentation: Augmentation | tuple[Augmentation, ...] | None = None,
         callbacks: Any = None,
         backend: str | None = None,
@@ -74,6 +76,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         self.clipping = clipping
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.reading = reading
         self.augmentation = augmentation
         self.callbacks = callbacks
         self.backend = backend

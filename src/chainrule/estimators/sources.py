@@ -30,7 +30,7 @@ def fits_in_memory(reader: Reader, rows: int) -> bool:
     return rows * numbers_a_row(reader) <= NUMBERS_IN_MEMORY
 
 
-def in_blocks(reader: Reader, data: Data) -> Iterator[Data]:
+def in_pieces(reader: Reader, data: Data) -> Iterator[Data]:
     """Rows in pieces for which what a network reads fits easily into memory."""
     at_once = max(1, NUMBERS_AT_ONCE // numbers_a_row(reader))
     if len(data) <= at_once:
