@@ -1,4 +1,4 @@
-"""Chunks of training rows, in the order of training; the next one is made while the present one is trained on.
+"""Chunks of training rows, in the order of training; the next ones are made while the present one is trained on.
 
 Making a chunk is decoding and arithmetic of whole arrays, which let other threads run; so do compiled steps.
 """
@@ -20,7 +20,7 @@ from chainrule.training.source import Source
 
 Array = NDArray[Any]
 
-AHEAD = 1  # chunks that are made, or waiting, beside the one that is trained on
+AHEAD = 2  # chunks that are made, or waiting, beside the one that is trained on
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def chunks(source: Source, batch_size: int, seed: int, epochs: Iterable[int]) ->
     if source.rows_at_once is None:
         yield map(make, orders)
         return
-    with ThreadPoolExecutor(1, "chainrule-rows") as pool:
+    with ThreadPoolExecutor(AHEAD, "chainrule-rows") as pool:
         waiting: deque[Future[Chunk]] = deque()
 
         def made() -> Iterator[Chunk]:

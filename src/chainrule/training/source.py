@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 
-# What the rows of one chunk may take; two chunks lie in memory at a time (training/prefetch.py).
+# What the rows of one chunk may take; a few chunks lie in memory at a time (training/prefetch.py).
 CHUNK_BYTES = 32 * 2**20
 
 
