@@ -119,6 +119,8 @@ class EarlyStopping(Callback):
             raise ChainruleError(
                 f"EarlyStopping: no {self.metric!r} to watch; this run has {', '.join(run.history.names)}{needs}"
             )
+        if column not in run.history.last:
+            return  # an epoch more, on rows given without validation rows
         if math.isnan(run.history.last[column]):
             raise ChainruleError(
                 f"EarlyStopping: {column} is not a number (NaN) after epoch {run.epoch}; watch another"
