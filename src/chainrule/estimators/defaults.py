@@ -19,12 +19,14 @@ from chainrule.layers import (
     BatchNorm,
     Branch,
     Conv1D,
+    Conv2D,
     Dense,
     Dropout,
     Embedding,
     GlobalAvgPool,
     GlobalMaxPool,
     Layer,
+    MaxPool2D,
     Network,
     ReLU,
     SiLU,
@@ -45,6 +47,8 @@ def default_network(units: int | tuple[int, ...], reader: Reader) -> Network:
         return text_network(units, reader.symbols)
     if next(iter(reader.sizes)) == "t":
         return series_network(units)
+    if "h" in reader.sizes:
+        return image_network(units, min(size for axis, size in reader.sizes.items() if axis != "c" and size))
     return dense_network(units)
 
 
@@ -52,6 +56,20 @@ def dense_network(units: int | tuple[int, ...]) -> Network:
     """Two hidden layers; the last starts near 0, so that training starts from the mean of the targets."""
     hidden = (Dense(UNITS, HeNormal()), SiLU())
     return Network(*hidden, *hidden, Dense(units, Normal(deviation=0.01)))
+
+
+def image_network(units: int | tuple[int, ...], side: int) -> Network:
+    """Convolutions of 3×3, their number doubled wherever the image is halved, until its shorter ``side`` is below 8
+    (Simonyan and Zisserman, Very Deep Convolutional Networks, 2015, §2.1; normalised after Ioffe and Szegedy, 2015).
+    """
+    hidden: list[Layer] = []
+    filters = 16
+    while True:
+        hidden += [Conv2D(filters, 3, padding="same", weights=HeNormal()), BatchNorm(), ReLU()]
+        if side < 8:
+            return Network(*hidden, Dense(units, Normal(deviation=0.01)))
+        hidden.append(MaxPool2D(2))
+        side, filters = side // 2, min(2 * filters, UNITS)
 
 
 def text_network(units: int | tuple[int, ...], symbols: int) -> Network:
