@@ -17,11 +17,17 @@ from chainrule.equations.node import Apply, Equation, Reduce, access
 from chainrule.equations.system import Input, System
 from chainrule.initializers import HeNormal, Initializer
 from chainrule.layers import (
+    GRU,
+    LSTM,
+    RNN,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
+    Attention,
     AvgPool1D,
     AvgPool2D,
     AvgPool3D,
+    Backward,
+    Bidirectional,
     Branch,
     Conv1D,
     Conv2D,
@@ -29,23 +35,36 @@ from chainrule.layers import (
     ConvTranspose1D,
     ConvTranspose2D,
     ConvTranspose3D,
+    CrossAttention,
     Custom,
+    DecoderBlock,
     Dense,
     DepthwiseConv2D,
+    Embedding,
+    EncoderDecoder,
     Equations,
+    FeedForward,
     GroupNorm,
     Layer,
     LayerNorm,
+    LearnedPositions,
     Linear,
     MaxPool1D,
     MaxPool2D,
     MaxPool3D,
+    MultiHeadAttention,
     Network,
+    PositionwiseDense,
+    PostNormTransformerBlock,
+    ReLU,
     Reshape,
     Residual,
+    RotaryPositions,
     SeparableConv2D,
     Sum,
     Tanh,
+    TransformerBlock,
+    Unembedding,
 )
 from chainrule.layers.composition import Reading
 from chainrule.losses import ClassWeighted, CrossEntropy, Loss, SampleWeighted, SquaredError
@@ -89,6 +108,27 @@ EXAMPLES: dict[str, Definition] = {
     "GroupNorm": GroupNorm(2),
     "LayerNorm": LayerNorm(axes=2),
     "Reshape": Reshape((3, 8)),
+    "PositionwiseDense": PositionwiseDense(3),
+    "Embedding": Embedding(3, 4),
+    "LearnedPositions": LearnedPositions(7),
+    "RNN": RNN(2, weights=HeNormal()),
+    "LSTM": LSTM(2),
+    "GRU": GRU(2, states="all"),
+    "Backward": Backward(RNN(2, states="all")),
+    "Bidirectional": Bidirectional(RNN(2)),
+    "Attention": Attention(2),
+    "MultiHeadAttention": MultiHeadAttention(2, key_heads=1, positions=RotaryPositions(100.0), dropout=0.25),
+    "FeedForward": FeedForward(3),
+    "TransformerBlock": TransformerBlock(MultiHeadAttention(2, causal=True), 3, dropout=0.25),
+    "PostNormTransformerBlock": PostNormTransformerBlock(MultiHeadAttention(2), 3, activation=ReLU()),
+    # Attention to an encoder stands in a decoder only.
+    "CrossAttention": EncoderDecoder(Embedding(3, 3), Network(Embedding(3, 2), CrossAttention(1))),
+    "DecoderBlock": EncoderDecoder(
+        Network(Embedding(3, 2), RNN(2, states="all")),
+        Network(Embedding(3, 2), DecoderBlock(Attention(2, causal=True), CrossAttention(2), 3)),
+    ),
+    "EncoderDecoder": EncoderDecoder(Embedding(3, 2), Network(Embedding(4, 2), CrossAttention(2, dropout=0.5))),
+    "Unembedding": EncoderDecoder(Embedding(3, 2), Network(Embedding(4, 2), CrossAttention(1), Unembedding(2))),
     "SampleWeighted": SampleWeighted(SquaredError()),
     "ClassWeighted": ClassWeighted(CrossEntropy(), (0.5, 1.0, 2.0)),
     "WarmUp": WarmUp(CosineDecay(0.1, 0.01), 8),
@@ -98,6 +138,9 @@ EXAMPLES: dict[str, Definition] = {
 
 # What layers read in the tests that cannot read x[b,i] of four numbers.
 _SEQUENCE = Reading.of({"t": 5, "c": 3})
+_ROWS = Reading.of({"t": 4, "i": 2}, length="t")
+_FOUR_FEATURES = Reading.of({"t": 3, "i": 4}, length="t")
+_SYMBOLS = Reading.of({"t": 4}, "integer", length="t")
 _IMAGE = Reading.of({"h": 4, "w": 3, "c": 2})
 _VOLUME = Reading.of({"d": 2, "h": 3, "w": 3})
 READINGS: dict[str, Reading] = {
@@ -106,6 +149,11 @@ READINGS: dict[str, Reading] = {
     **dict.fromkeys(("MaxPool2D", "AvgPool2D", "AdaptiveAvgPool", "GlobalMaxPool", "GlobalAvgPool"), _IMAGE),
     **dict.fromkeys(("BatchNorm", "GroupNorm", "InstanceNorm", "LayerNorm", "SpatialDropout"), _IMAGE),
     **dict.fromkeys(("UpSample2D", "BilinearUpSample2D", "Flatten"), _IMAGE),
+    **dict.fromkeys(("RNN", "LSTM", "GRU", "Backward", "Bidirectional", "RecurrentDropout"), _ROWS),
+    **dict.fromkeys(("PositionwiseDense", "LearnedPositions", "SinusoidalPositions", "RotaryPositions"), _ROWS),
+    **dict.fromkeys(("Attention", "FeedForward", "TransformerBlock", "PostNormTransformerBlock"), _ROWS),
+    **dict.fromkeys(("MultiHeadAttention",), _FOUR_FEATURES),
+    **dict.fromkeys(("Embedding", "EncoderDecoder"), _SYMBOLS),
     **dict.fromkeys(("Conv3D", "ConvTranspose3D", "MaxPool3D", "AvgPool3D"), _VOLUME),
 }
 
@@ -160,7 +208,7 @@ def example_input(read: Reading, rows: int, seed: int) -> dict[str, NDArray[Any]
     generator = np.random.default_rng(seed)
     values = {"x": generator.integers(3, size=shape) if read.role == "integer" else normal(*shape, seed=seed)}
     if read.length is not None:
-        values["length"] = generator.integers(1, 6, size=rows)
+        values["length"] = generator.integers(1, 1 + (dict(read.sizes)[read.length] or 5), size=rows)
     return values
 
 

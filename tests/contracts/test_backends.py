@@ -12,7 +12,7 @@ from chainrule.backends import BACKENDS, compile
 from chainrule.definition import Definition
 from chainrule.equations.evaluate import evaluate
 from chainrule.initializers import Initializer, Orthogonal
-from chainrule.layers import Dense, Layer, Network, Tanh, initialization
+from chainrule.layers import Dense, EncoderDecoder, Layer, Network, PositionwiseDense, Tanh, initialization
 from chainrule.layers.composition import Reading
 from chainrule.losses import CrossEntropy, Loss
 from chainrule.optimizers import SGD, Clipping, Optimizer
@@ -33,8 +33,9 @@ def step_with(item: Definition) -> TrainingStep:
     first = item if isinstance(item, Layer) else Tanh()
     if isinstance(item, Initializer):
         first = Dense(5, weights=item)
+    end = PositionwiseDense(3) if isinstance(first, EncoderDecoder) else Dense(outputs(loss))
     return assemble(
-        Network(first, Dense(outputs(loss))),
+        Network(first, end),
         loss,
         item if isinstance(item, Optimizer) else SGD(0.1),
         reading(first),
@@ -46,6 +47,8 @@ def step_with(item: Definition) -> TrainingStep:
 def data_for(step: TrainingStep, item: Definition) -> dict[str, Any]:
     read = reading(item) if isinstance(item, Layer) else Reading.of({"i": 4})
     given = targets(loss_of(item), ROWS) | example_input(read, ROWS, seed=0)
+    if isinstance(item, EncoderDecoder):
+        given["t"] = np.arange(4 * ROWS).reshape(ROWS, 4) ** 2 % 3
     values = {step.sources[name]: value for name, value in given.items() if name in step.sources}
     return values | {name: np.array(value) for name, value in step.constants.items()}
 

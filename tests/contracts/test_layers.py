@@ -27,10 +27,16 @@ def start(made: Composed) -> dict[str, Any]:
     return {tensor.name: values[tensor.name] for tensor in made.system.parameters}
 
 
+def given(made: Composed, read: Reading) -> dict[str, Any]:
+    """What the layer reads, the targets too if it does, and its parameters."""
+    targets = {"t": np.array([[1, 2, 0, 1], [0, 1, 1, 2], [2, 2, 1, 0]])} if "t" in made.system.input_by_name else {}
+    return example_input(read, 3, seed=1) | targets | start(made)
+
+
 def test_gradients(layer: Layer) -> None:
     read = reading(layer)
     made = composed(layer, read)
-    values = example_input(read, 3, seed=1) | start(made)
+    values = given(made, read)
     system = with_cost(made.system, made.output.name)
     shape = evaluate(made.system, values)[made.output.name].shape
     values["weigh"] = normal(*shape, seed=2)
@@ -56,7 +62,7 @@ def test_no_overflow(layer: Layer) -> None:
     read = reading(layer)
     made = composed(layer, read)
     system = with_cost(made.system, made.output.name)
-    values = example_input(read, 3, seed=1) | start(made)
+    values = given(made, read)
     if read.role == "integer":
         pytest.skip("reads symbols")
     values["x"] = np.full(values["x"].shape, 900.0) * np.array([1, -1, 0]).reshape(-1, *[1] * (values["x"].ndim - 1))

@@ -90,10 +90,10 @@ class _Block(Layer):
 class TransformerBlock(_Block):
     """Attention and a feed-forward network, each of its normalized input and added to it.
 
-    From ``x[b,t,i]`` to the same axes.  ``attention``: the layer that lets positions read each other, ``MultiHeadAttention(8)``.  ``hidden``: the units of
-    the feed-forward network between its two dense layers, ``activation`` what stands there.  ``dropout``: the
-    probability with which an element that is added is 0 in training.  Behind the last of such blocks stands one more
-    normalization.
+    From ``x[b,t,i]`` to the same axes.  ``attention``: the layer that lets positions read each other,
+    ``MultiHeadAttention(8)``.  ``hidden``: the units of the feed-forward network between its two dense layers;
+    ``activation``: what stands there.  ``dropout``: the probability with which an element that is added is 0 in
+    training.  Behind the last of such blocks stands one more normalization.
     """
 
     source = "Xiong et al., On Layer Normalization in the Transformer Architecture (2020), table 1, Pre-LN"
