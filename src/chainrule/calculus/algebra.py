@@ -143,17 +143,22 @@ def common_factor(node: Any) -> Any:
     for term, argument in zip(terms, node.arguments, strict=True):
         term.take(argument)
     common = Factors()
-    common.powers = {f: power for f, power in terms[0].powers.items() if all(t.powers.get(f) == power for t in terms)}
+    common.powers = {f: power for f in terms[0].powers if (power := _shared([t.powers.get(f, 0) for t in terms]))}
     common.brackets = {f: None for f in terms[0].brackets if all(f in t.brackets for t in terms)}
     if not common.powers and not common.brackets:
         return node
     for term in terms:
-        for factor in common.powers:
-            del term.powers[factor]
+        for factor, power in common.powers.items():
+            term.powers[factor] -= power
         for bracket in common.brackets:
             del term.brackets[bracket]
     rest = _add(tuple(term.build() for term in terms))
     return times((common.build(), rest))
+
+
+def _shared(powers: list[int]) -> int:
+    """The power of a factor that can be taken out of all terms."""
+    return min(powers) if min(powers) > 0 else max(powers) if max(powers) < 0 else 0
 
 
 def _negated(node: Any) -> Any:

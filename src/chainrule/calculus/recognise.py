@@ -17,7 +17,7 @@ from chainrule.calculus.deltas import Classes, in_reading_order
 from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, base_axis, plain_axis
 from chainrule.equations.system import System
-from chainrule.equations.walk import combine, free_axes, rebuild, substitute
+from chainrule.equations.walk import combine, free_axes, rebuild, substitute, tensors
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,27 @@ class Context:
 def definitions(system: System) -> Definitions:
     """What the system names, keyed by the kind of node that the definition is."""
     found: dict[tuple[object, ...], list[Definition]] = {}
+    counts = {e.name: tidy(e.expression) for e in system.equations if _is_count(tidy(e.expression))}
     for equation in system.equations:
-        for pattern in dict.fromkeys((equation.expression, tidy(equation.expression))):
+        plain = tidy(equation.expression)
+        counted = tidy(_with_counts(plain, counts)) if counts.keys() & set(tensors(plain)) else plain
+        for pattern in dict.fromkeys((equation.expression, plain, counted)):
             if _worth_naming(pattern):
                 found.setdefault(_kind(pattern), []).append(Definition(equation.name, equation.axes, pattern))
     return {kind: tuple(items) for kind, items in found.items()}
+
+
+def _is_count(node: Any) -> bool:
+    """Whether a quantity is the size of an axis, or a product of sizes: how many elements something has."""
+    sizes = node.arguments if isinstance(node, Apply) and node.function == "*" else (node,)
+    return all(isinstance(size, Number) and size.is_size for size in sizes)
+
+
+def _with_counts(node: Any, counts: Mapping[str, Expression]) -> Any:
+    """The expression with sizes in place of their names."""
+    if isinstance(node, Access) and node.tensor in counts:
+        return counts[node.tensor]
+    return rebuild(node, lambda child: _with_counts(child, counts))
 
 
 def _worth_naming(pattern: Any) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce
+from chainrule.equations.walk import substitute
 from chainrule.notation.layout import (
     BIG,
     EQUALS,
@@ -16,6 +18,7 @@ from chainrule.notation.layout import (
     Cases,
     Fence,
     Fraction,
+    Row,
     Script,
     Symbol,
     applied,
@@ -23,6 +26,7 @@ from chainrule.notation.layout import (
     inside,
     minus,
     number,
+    parenthesised,
     plus,
     power,
     row,
@@ -104,12 +108,12 @@ def _with_commas(boxes: list[Box]) -> Box:
 
 
 def _apply(node: Apply, names: Names) -> Box:
+    if node.function == "*":
+        return times([_factor(factor, names) for factor in _with_joint_maxima(node.arguments)])
     arguments = [compose(argument, names) for argument in node.arguments]
     match node.function:
         case "+":
             return plus(arguments)
-        case "*":
-            return times(arguments)
         case "neg":
             return minus(arguments[0])
         case "^":
@@ -123,6 +127,51 @@ def _apply(node: Apply, names: Names) -> Box:
     return fill(FUNCTIONS[node.function].latex, arguments)
 
 
+def _factor(factor: Any, names: Names) -> Box:
+    """A factor; of several positions of a maximum, ``[(p, q) = argmax …]``."""
+    if not isinstance(factor, _JointMaximum):
+        return compose(factor, names)
+    positions = parenthesised(_with_commas([compose(position, names) for position in factor.positions]))
+    return Fence("[", row(positions, EQUALS, compose(factor.where, names)), "]")
+
+
+@dataclass(frozen=True)
+class _JointMaximum:
+    """Brackets that say, one axis after another, where a maximum over several axes is: the first in reading order."""
+
+    positions: tuple[Any, ...]
+    where: Reduce
+
+
+def _with_joint_maxima(factors: tuple[Any, ...]) -> list[Any]:
+    """The factors, ``[p = argmax_u max_v x(u, v)] [q = argmax_v x(p, v)]`` as one."""
+    left = list(factors)
+    for factor in factors:
+        match factor:
+            case Apply("=", (first, Reduce("argmax" | "argmin" as operation, (axis,), Reduce(_, others, body)))):
+                positions, chain = [first], [factor]
+                found = {axis: first}
+                for place, name in enumerate(others):
+                    rest = others[place + 1 :]
+                    here = substitute(body, found)
+                    along = Reduce(operation.removeprefix("arg"), rest, here) if rest else here
+                    wanted = Reduce(operation, (name,), along)
+                    bracket = next((f for f in left if _is_equality(f) and f.arguments[1] is wanted), None)
+                    if bracket is None:
+                        break
+                    positions.append(bracket.arguments[0])
+                    chain.append(bracket)
+                    found[name] = bracket.arguments[0]
+                else:
+                    joint = _JointMaximum(tuple(positions), Reduce(operation, (axis, *others), body))
+                    left = [joint if f is factor else f for f in left if f is factor or f not in chain]
+    return left
+
+
+def _is_equality(node: Any) -> bool:
+    return isinstance(node, Apply) and node.function == "="
+
+
 def exponential(argument: Box) -> Box:
     """A power of e, or, where the exponent would be long or high, exp(…)."""
     if tightness(argument) <= SUM or any(isinstance(part, Big | Fraction | Cases) for part in inside(argument)):
@@ -131,14 +180,17 @@ def exponential(argument: Box) -> Box:
 
 
 def quotient(above: Box, below: Box) -> Box:
-    """A fraction; the factor 1/below before a big operator, which would be small on top of a fraction."""
-    if _has_big(above) and not _has_big(below):
+    """A fraction; the factor 1/below before a sum or a derivative, which would be small on top of a fraction."""
+    if _is_high(above) and not _is_high(below):
+        match above:
+            case Row((Symbol(_, "number") as first, Symbol(_, "times" | "product"), *rest)) if tightness(above) >= BIG:
+                return times([Fraction(first, below), row(*rest)])
         return times([Fraction(number(1), below), above])
     return Fraction(above, below)
 
 
-def _has_big(box: Box) -> bool:
-    return any(isinstance(part, Big) for part in inside(box))
+def _is_high(box: Box) -> bool:
+    return any(isinstance(part, Big | Fraction) for part in inside(box))
 
 
 def condition(box: Box) -> Box:

@@ -67,7 +67,7 @@ def box_mathml(box: Box) -> str:
             sign = (
                 '<mo largeop="true" movablelimits="true">∑</mo>'
                 if operator.text == "∑"
-                else f'<mo movablelimits="true" lspace="0.17em" rspace="0">{operator.text}</mo>'
+                else f'<mo movablelimits="true" lspace="0.17em" rspace="0.17em">{operator.text}</mo>'
             )
             return sign if below is None else f"<munder>{sign}{box_mathml(below)}</munder>"
         case Cases(rows):

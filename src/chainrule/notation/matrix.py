@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import Any
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, plain_axis
-from chainrule.equations.walk import free_axes, rebuild, rename, subexpressions
+from chainrule.equations.walk import children, free_axes, rebuild, rename, subexpressions, tensors
 from chainrule.notation.convolution import convolution_form
 from chainrule.notation.matrix_forms import (
     Bracket,
@@ -49,15 +49,26 @@ def matrix_form(equation: Equation) -> MatrixEquation | None:
         together = _all_axes_as_one(equation)
         if together is not None:
             return matrix_form(together)
-    found = []
-    for fixed in combinations(equation.axes, max(0, len(equation.axes) - 2)):
+    found = min(_forms(equation, 2), key=lambda form: _detours(form.right), default=None)
+    if found is not None and len(equation.axes) > 1 and _sums(found):
+        return min((found, *_forms(equation, 1)), key=_sums)
+    return found
+
+
+def _forms(equation: Equation, free: int) -> Iterator[MatrixEquation]:
+    """The forms of an equation in which this many of its axes are free, all others held."""
+    for fixed in combinations(equation.axes, max(0, len(equation.axes) - free)):
         rows, columns = ([axis for axis in equation.axes if axis not in fixed] + [None, None])[:2]
         recogniser = _Recogniser(frozenset(fixed))
         left = recogniser.read(access(equation.name, equation.axes), rows, columns)
         right = recogniser.form(equation.expression, rows, columns)
         if isinstance(left, Whole) and right is not None and not isinstance(right, Scalar):
-            found.append(MatrixEquation(left, right, fixed))
-    return min(found, key=lambda candidate: _detours(candidate.right), default=None)
+            yield MatrixEquation(left, right, fixed)
+
+
+def _sums(equation: MatrixEquation) -> int:
+    """How many sums over held axes a form has."""
+    return sum(isinstance(part, SumOver) for part in subforms(equation.right))
 
 
 def _all_axes_as_one(equation: Equation) -> Equation | None:
@@ -343,9 +354,18 @@ def _square_root(factors: list[Any]) -> Any:
 
 
 def _without_positions(scalar: Any) -> bool:
-    """Whether a scalar is one number for all positions: an element at a fixed position is no part of a matrix form."""
-    parts = list(subexpressions(scalar))
-    return not any(isinstance(part, Index) or (isinstance(part, Access) and part.indices) for part in parts)
+    """Whether a scalar is one number for all positions: an element at a fixed position is no part of a matrix form.
+
+    A bracket that says something about fixed positions is 1 or 0, and may stand in front.
+    """
+    match scalar:
+        case Index():
+            return False
+        case Access(_, indices):
+            return not indices
+        case Apply(function, arguments) if function in COMPARISONS and not any(tensors(part) for part in arguments):
+            return True
+    return all(map(_without_positions, children(scalar)))
 
 
 def _elementwise(function: str) -> bool:

@@ -1,7 +1,7 @@
 """How the names of tensors, layers and axes are written in mathematics.
 
 W1[i,j]       W with (1) above, i j below       trailing digits of a tensor with axes number its layer
-dense1.W      the same, where no other tensor would be written alike; else with the word dense1 above
+dense1.W      W with the number of its layer above, where no other tensor would be written alike; else with dense1
 β1            β with 1 below                    trailing digits of a tensor without axes
 x_new         x with "new" below
 θ'            θ′, its next value
@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from types import MappingProxyType
 
 from chainrule.equations.system import System
 from chainrule.notation.layout import PRIME, Box, Fence, Fraction, Row, Script, Symbol, listed, row, word
@@ -55,7 +56,8 @@ class Names:
     def labels(self) -> Mapping[str, Label]:
         """The label of every tensor, no two alike."""
         axes = self.system.tensor_axes
-        labels = {name: _label(name, bool(axes[name])) for name in axes if not self._adjoint_of(name)}
+        numbers = _layer_numbers(self.system)
+        labels = {name: _label(name, bool(axes[name]), numbers) for name in axes if not self._adjoint_of(name)}
         for name, other in self.activations.items():
             if "." in name and labels[other].layer.isdigit():
                 labels[name] = replace(labels[name], layer=labels[other].layer)
@@ -111,7 +113,20 @@ class Names:
         return Script(Symbol("n"), axis_box(axis))
 
 
-def _label(name: str, has_axes: bool) -> Label:
+def _layer_numbers(system: System) -> dict[str, str]:
+    """Scope → the number of its layer: one with parameters begins a layer, and those that follow it belong to that."""
+    learnt = {tensor.name.rpartition(".")[0] for tensor in system.parameters} - {""}
+    numbers: dict[str, str] = {}
+    count = 0
+    for scope in dict.fromkeys(equation.name.rpartition(".")[0] for equation in system.equations):
+        if not scope:
+            continue
+        count += scope in learnt
+        numbers[scope] = str(count) if count else scope
+    return numbers if count else {}
+
+
+def _label(name: str, has_axes: bool, numbers: Mapping[str, str] = MappingProxyType({})) -> Label:
     scope, base, primes = _split(name)
     parts = _NAME.fullmatch(base)
     assert parts is not None
@@ -124,7 +139,7 @@ def _label(name: str, has_axes: bool) -> Label:
         return Label(letters, (digits, *below) if digits else below, "", primes)
     below = (digits, *below) if digits else below
     number = re.search(r"\d+$", scope)
-    layer = number[0] if number and "." not in scope else scope
+    layer = numbers.get(scope) or (number[0] if number and "." not in scope else scope)
     return Label(letters, below, layer, primes)
 
 

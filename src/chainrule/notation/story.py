@@ -108,9 +108,10 @@ def _system(log: Log, names: Names) -> Iterator[Block]:
         if inputs:
             rows.append(((role,), (*listing([_declared(tensor, names) for tensor in inputs]), f": {meaning}")))
     yield Legend(tuple(rows))
-    for scope, members in sections([equation.name for equation in log.forward.equations]):
-        if scope:
-            yield Heading((scope,), 3)
+    parts = sections([equation.name for equation in log.forward.equations])
+    for scope, members in parts:
+        if len(parts) > 1:
+            yield Heading((scope or "the cost",), 3)
         yield Formulas(tuple(equation_line(log.forward.by_name[name], names) for name in members))
     for remark in system_remarks(log, names):
         yield Paragraph(remark)
@@ -135,8 +136,8 @@ def _derivation(log: Log, names: Names) -> Iterator[Block]:
     same = alike(log, [scope for scope, _ in parts])
     shown = 0
     for scope, members in parts:
-        if scope:
-            yield Heading((scope,), 3)
+        if len(parts) > 1:
+            yield Heading((scope or "the cost",), 3)
         if scope in same:
             yield Paragraph((f"Step by step as for {same[scope]}, with the tensors of {scope}:",))
             yield Formulas(tuple(_summary(tensor, log, names) for tensor in members))

@@ -86,9 +86,9 @@ class _Wide:
     def formulas(self, lines: tuple[Line, ...]) -> RenderableType:
         table = _equations(4)
         for line in lines:
-            right = f" = {_broken(line.right, HALF)}    "
             # as Text, so that brackets are not taken for markup
-            table.add_row(Text(_left(line)), Text(right), Text(f"{_matrix(line, HALF)}   ", MATRIX), _tag(line))
+            right, matrix = Text(f" = {_broken(line.right, HALF)}"), Text(_matrix(line, HALF), MATRIX)
+            table.add_row(Text(_left(line)), _apart(right, 4), _apart(matrix, 3), _tag(line))
         return table
 
     def steps(self, lines: tuple[Line, ...]) -> RenderableType:
@@ -96,8 +96,8 @@ class _Wide:
         table.columns[1].ratio, table.columns[2].ratio, table.expand = 3, 2, True
         for line in lines:
             style = SOFT if line.rule == "given" else ""
-            right = Text(f" = {_broken(line.right, STEP)}  ")
-            table.add_row(Text(_left(line)), right, _why(line), style=style)
+            right = Text(f" = {_broken(line.right, STEP)}")
+            table.add_row(Text(_left(line)), _apart(right, 2), _why(line), style=style)
         return table
 
 
@@ -138,6 +138,11 @@ def _equations(columns: int) -> Table:
     table = _grid(columns)
     table.columns[0].justify, table.columns[0].no_wrap = "right", True
     return table
+
+
+def _apart(text: Text, gap: int) -> Padding:
+    """Text with space between it and what stands to its right."""
+    return Padding(text, (0, gap, 0, 0))
 
 
 def _left(line: Line) -> str:
