@@ -27,7 +27,14 @@ _PUBLIC = {
         "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D", "MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D",
         "AvgPool2D", "AvgPool3D", "GlobalMaxPool", "GlobalAvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool", "BatchNorm",
         "BatchNormPrediction", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "UpSample1D", "UpSample2D",
-        "BilinearUpSample2D", "Flatten", "Reshape",
+        "BilinearUpSample2D", "Flatten", "Reshape", "PositionwiseDense", "Embedding", "Unembedding",
+        "LearnedPositions", "SinusoidalPositions", "RotaryPositions", "RNN", "LSTM", "GRU", "Backward",
+        "Bidirectional", "RecurrentDropout", "Attention", "MultiHeadAttention", "CrossAttention", "FeedForward",
+        "TransformerBlock", "PostNormTransformerBlock", "DecoderBlock", "EncoderDecoder",
+    ),
+    "chainrule.networks": (
+        "NETWORKS", "mlp", "lenet5", "convnet", "resnet", "lstm_classifier", "gpt", "seq2seq", "transformer",
+        "autoencoder", "convolutional_autoencoder", "unet",
     ),
     "chainrule.losses": (
         "SampleWeighted", "ClassWeighted", "CrossEntropy", "SmoothedCrossEntropy", "SoftCrossEntropy",

@@ -267,8 +267,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not isinstance(loss, Loss):
             raise ChainruleError(f"loss is a loss such as {self._default_loss()!r}, not {loss!r}")
         units = self._units(loss)
-        network = self.network
-        network = defaults.default_network(units, self.input_) if network is None else ready_network(network, units, self.input_)
+        network = ready_network(self.network, units, self.input_)
+        network = defaults.default_network(units, self.input_) if network is None else network
         optimizer = defaults.default_optimizer(rows) if self.optimizer is None else self.optimizer
         given = self.regularizer
         self._check_augmentation(loss)

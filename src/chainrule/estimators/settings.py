@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from chainrule.data.augment import Augmentation
+from chainrule.data.reader import Reader
+from chainrule.data.text import SymbolReader
 from chainrule.definition import Definition, plain
 from chainrule.errors import ChainruleError
 from chainrule.networks import NETWORKS
@@ -66,25 +68,25 @@ def is_ready(network: object) -> bool:
     return isinstance(name, ast.Name) and name.id in NETWORKS
 
 
-def ready_network(network: Any, outputs: int | tuple[int, ...]) -> Any:
+def ready_network(network: Any, outputs: int | tuple[int, ...], reader: Reader) -> Any:
     """The ready network that a text calls, ``lenet5(10)`` or ``lenet5``; anything else is given back as it is.
 
-    One that is not told how many classes there are has ``outputs``.
+    One that is not told how many classes there are has ``outputs``, and as its vocabulary the symbols of the reader.
     """
     if not is_ready(network):
         return network
-    filled = {name: _with_classes(function, outputs) for name, function in NETWORKS.items()}
+    known = {"classes": outputs} | ({"vocabulary": reader.symbols} if isinstance(reader, SymbolReader) else {})
+    filled = {name: _with_known(function, known) for name, function in NETWORKS.items()}
     return _read(network, vocabulary() | filled, "network")
 
 
-def _with_classes(function: Callable[..., Any], outputs: int | tuple[int, ...]) -> Callable[..., Any]:
+def _with_known(function: Callable[..., Any], known: Mapping[str, Any]) -> Callable[..., Any]:
+    """The function with what is known as its arguments, where none are given."""
     signature = inspect.signature(function)
-    if "classes" not in signature.parameters:
-        return function
+    wanted = {name: value for name, value in known.items() if name in signature.parameters}
 
     def made(*positional: Any, **named: Any) -> Any:
-        given = signature.bind_partial(*positional, **named).arguments
-        return function(**{"classes": outputs, **given})
+        return function(**{**wanted, **signature.bind_partial(*positional, **named).arguments})
 
     return made
 

@@ -34,7 +34,7 @@ from chainrule.layers.convolution import (
 )
 from chainrule.layers.dense import Dense, Linear, PositionwiseDense
 from chainrule.layers.dropout import Dropout, DropoutPrediction, GaussianNoise, NoisePrediction, SpatialDropout
-from chainrule.layers.embedding import Embedding
+from chainrule.layers.embedding import Embedding, Unembedding
 from chainrule.layers.layer import Layer
 from chainrule.layers.network import Branch, Custom, Equations, Network, Residual, Sum, as_layer
 from chainrule.layers.normalization import BatchNorm, BatchNormPrediction, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
@@ -146,6 +146,7 @@ __all__ = [
     "TanhGELU",
     "Tensor",
     "TransformerBlock",
+    "Unembedding",
     "UpSample1D",
     "UpSample2D",
     "as_layer",
