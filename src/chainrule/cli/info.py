@@ -70,7 +70,7 @@ def _describe_model(model: Any) -> dict[str, Any]:
         "network": repr(model.specification_.network),
         "loss": repr(model.specification_.loss),
         "optimizer": repr(model.specification_.optimizer),
-        "features": model.n_features_in_,
+        "features": getattr(model, "n_features_in_", None) or dict(model.input_.sizes),
         "parameters": {name: list(value.shape) for name, value in model.parameters_.items()},
         "epochs": model.n_iter_,
         "computed_by": model.training_.computed_by,

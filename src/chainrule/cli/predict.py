@@ -1,4 +1,4 @@
-"""``chainrule predict``: a saved model on a table."""
+"""``chainrule predict``: a saved model on a table, or on images."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from chainrule.errors import ChainruleError
 
 @examples(
     "chainrule predict runs/houses new_houses.csv",
+    "chainrule predict runs/animals new_images/",
     "chainrule predict runs/label table.parquet --probabilities --out predictions.csv",
 )
 def predict(
     model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL")],
     data: Annotated[
-        Path, typer.Argument(help="A CSV, TSV or Parquet file with the columns it was trained on.", metavar="DATA")
+        Path,
+        typer.Argument(
+            help="A CSV, TSV or Parquet file with the columns it was trained on, or images as those it was trained on.",
+            metavar="DATA",
+        ),
     ],
     probabilities: Annotated[bool, typer.Option("--probabilities", help="The probability of every class too.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write to this CSV or Parquet file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Predict the target of every row of a table."""
+    """Predict the target of every row of a table, or of every image of a folder."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
 
-    from chainrule.cli.sets import with_columns
-    from chainrule.data.files import PARQUET, read_table
+    from chainrule.data.files import PARQUET
 
     fitted = load_model(model)
-    table = read_table(readable_file(data), text_columns=getattr(fitted.input_, "text_columns", ()))
-    names = getattr(fitted, "feature_names_in_", None)
-    if names is not None:
-        # Other columns, the target for one, may stand in the file; the model takes its own.
-        table = with_columns(table, names, data)
-    columns: dict[str, Any] = {"prediction": fitted.predict(table)}
+    table, columns = _rows(fitted, data)
+    columns["prediction"] = fitted.predict(table)
     if probabilities:
         if not hasattr(fitted, "predict_proba"):
             raise ChainruleError(f"{model}: predicts numbers; --probabilities is for classes")
@@ -63,3 +63,19 @@ def predict(
     except OSError as error:
         raise ChainruleError(f"{out}: cannot be written ({(error.strerror or str(error)).lower()})") from None
     console().print(f"wrote {len(result):,} predictions to {out}", markup=False)
+
+
+def _rows(fitted: Any, data: Path) -> tuple[Any, dict[str, Any]]:
+    """What the model reads, and columns that say which row is which."""
+    from chainrule.cli.sets import with_columns
+    from chainrule.data.files import read_table
+    from chainrule.data.images import Files
+    from chainrule.data.pictures import Pictures
+
+    if isinstance(fitted.input_, Pictures):
+        images = fitted.input_.rows(data)
+        return images, {"file": [str(path) for path in images.paths]} if isinstance(images, Files) else {}
+    table = read_table(readable_file(data), text_columns=getattr(fitted.input_, "text_columns", ()))
+    names = getattr(fitted, "feature_names_in_", None)
+    # Other columns, the target for one, may stand in the file; the model takes its own.
+    return table if names is None else with_columns(table, names, data), {}

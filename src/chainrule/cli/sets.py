@@ -1,4 +1,4 @@
-"""The data a command trains on: a bundled set by name, or a table in a file with its target column."""
+"""The data a command trains on: a bundled set by name, a table in a file with its target column, or images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from sklearn.model_selection import train_test_split
 
 from chainrule.data.files import read_table, split_target
 from chainrule.data.frame import as_frame
+from chainrule.data.image_files import Size
+from chainrule.data.images import Images, is_image_source, read_image_set, read_images
 from chainrule.data.table import nearest
 from chainrule.data.target import read_labels, read_values
 from chainrule.errors import ChainruleError
@@ -35,28 +37,42 @@ MOST_CLASSES = 20
 
 @dataclass(frozen=True)
 class Set:
-    """``X`` (a table or an array) and ``y``, one row each; ``classes``: y names classes; ``target``: y's own name."""
+    """``X`` (a table, an array or images) and ``y``, one row each; ``classes``: y names classes; ``target``: y's own
+    name; ``test``: rows to test on that came with them.
+    """
 
     name: str
     X: Any
     y: Any
     classes: bool
     target: str = "y"
+    test: Set | None = None
 
     def __len__(self) -> int:
         return len(self.y)
 
     def take(self, rows: NDArray[np.int64]) -> Set:
-        X = self.X.take(rows) if hasattr(self.X, "take") and hasattr(self.X, "column_names") else self.X[rows]
+        X = self.X[rows] if isinstance(self.X, np.ndarray) else self.X.take(rows)
         return Set(self.name, X, self.y[rows], self.classes, self.target)
 
 
-def read_set(name: str, target: str | None, task: str | None, drop: Sequence[str] = ()) -> Set:
-    """A bundled set, or the table in the file of this name with the column ``target`` to predict.
+def read_set(
+    name: str, target: str | None, task: str | None, drop: Sequence[str] = (), size: Size | None = None
+) -> Set:
+    """A bundled set, images whose folders say their classes, or the table in the file of this name with the column
+    ``target`` to predict.
 
     ``task`` (``classification`` or ``regression``) says what the target is; None: text, true/false and few whole
-    numbers are classes.  ``drop`` are columns to leave out.
+    numbers are classes.  ``drop`` are columns to leave out; ``size`` is that to which image files are scaled.
     """
+    if name not in BUNDLED and is_image_source(name):
+        if target is not None or drop or task == "regression":
+            raise ChainruleError(
+                f"{name}: what images show is said by their folders; --target, --drop and --task are for tables"
+            )
+        return _image_set(Path(name), size)
+    if size is not None:
+        raise ChainruleError(f"{name} holds no image files; --size is for those")
     if name in BUNDLED:
         if target is not None:
             raise ChainruleError(f"{name} is a bundled set with a target of its own; leave --target out")
@@ -83,6 +99,46 @@ def read_set(name: str, target: str | None, task: str | None, drop: Sequence[str
             f"{values[0]!r}; if they are numbers, write them as numbers; if they are classes, say --task classification"
         )
     return _checked(Set(path.stem, X, values, classes, target))
+
+
+def _image_set(path: Path, size: Size | None) -> Set:
+    training, test = read_image_set(path, size)
+    name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
+    made = _with_labels(name, training, path)
+    if len(set(made.y.tolist())) < 2:
+        raise ChainruleError(f"{path}: all images are of one class, {made.y[0]!r}; a classifier needs at least two")
+    return replace(made, test=None if test is None else _checked_classes(_with_labels(name, test, path), made, path))
+
+
+def _with_labels(name: str, images: Images, path: Path) -> Set:
+    if images.labels is None:
+        raise ChainruleError(f"{path}: nothing says what the images show; they lie in a folder for each class")
+    return Set(name, images, images.labels, True, "class")
+
+
+def read_test_images(path: Path, training: Set, size: Size | None) -> Set:
+    """Images to test on.  Raises ChainruleError for a class that the training images do not have."""
+    if not is_image_source(path):
+        raise ChainruleError(f"{path}: {'holds no images' if path.exists() else 'no such file or folder'}")
+    return _checked_classes(_with_labels(path.name, read_images(path, size), path), training, path)
+
+
+def _checked_classes(test: Set, training: Set, path: Path) -> Set:
+    known = set(training.y.tolist())
+    for label in test.y.tolist():
+        if label not in known:
+            raise ChainruleError(f"{path}: {label!r} is no class of the training images")
+    return test
+
+
+def read_size(text: str | None) -> Size | None:
+    """``32`` or ``48x64`` (height, width) as a size of images."""
+    if text is None:
+        return None
+    numbers = text.lower().replace("×", "x").split("x")
+    if len(numbers) > 2 or not all(number.strip().isdigit() and int(number) for number in numbers):
+        raise ChainruleError(f"--size {text}: say a number of pixels, or HEIGHTxWIDTH")
+    return int(numbers[0]), int(numbers[-1])
 
 
 def read_like(path: Path, training: Set) -> Set:

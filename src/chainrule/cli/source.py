@@ -38,8 +38,15 @@ def source(
         import numpy as np
 
         from chainrule.cli.sets import in_words_of, read_set, split_test, with_columns
+        from chainrule.data.pictures import Pictures
 
-        rows = read_set(data, target, "classification" if hasattr(fitted, "classes_") else "regression")
+        scaled = isinstance(fitted.input_, Pictures) and fitted.input_.resize
+        rows = read_set(
+            data,
+            target,
+            "classification" if hasattr(fitted, "classes_") else "regression",
+            size=fitted.input_.shape[:2] if scaled else None,
+        )
         names = getattr(fitted, "feature_names_in_", None)
         if names is not None and hasattr(rows.X, "column_names"):
             rows = replace(rows, X=with_columns(rows.X, list(names), data))

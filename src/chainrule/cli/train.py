@@ -20,18 +20,23 @@ class Task(StrEnum):
     "chainrule train digits",
     "chainrule train houses.csv --target price --drop id --out runs/houses",
     "chainrule train digits --network 'Dense(30), Sigmoid(), Dense(10)' --optimizer 'SGD(0.5)' --epochs 30",
+    "chainrule train images/ --size 32 --augmentation 'Shift(2), Flip()'",
     "chainrule train table.parquet --target label --test-fraction 0.3 --seed 1 --json",
 )
 def train(
     data: Annotated[
         str,
         typer.Argument(
-            help="A bundled set (digits, iris, wine, breast_cancer, diabetes) or a CSV, TSV or Parquet file.",
+            help="A bundled set (digits, iris, wine, breast_cancer, diabetes), a CSV, TSV or Parquet file, a folder "
+            "with a folder of images for each class, or an idx or npz file.",
             metavar="DATA",
         ),
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Scale image files to this size: a number of pixels, or HEIGHTxWIDTH.")
+    ] = None,
     task: Annotated[Task | None, typer.Option(help="What the target is. Default: as its values suggest.")] = None,
     network: Annotated[
         str | None, typer.Option(help="The layers, as in 'Dense(64), ReLU(), Dense(10)', or a ready network: lenet5.")
@@ -39,12 +44,17 @@ def train(
     loss: Annotated[str | None, typer.Option(help="The loss, such as CrossEntropy or 'Huber(1.0)'.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="The optimizer, such as Adam or 'SGD(0.1)'.")] = None,
     regularizer: Annotated[str | None, typer.Option(help="A penalty on the weights, such as 'L2(0.001)'.")] = None,
+    augmentation: Annotated[
+        str | None, typer.Option(help="Random changes of images in training: 'Shift(2), Flip()'.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows in a minibatch.")] = None,
     early_stopping: Annotated[
         bool, typer.Option("--early-stopping", help="Stop when validation rows get no better.")
     ] = False,
-    test: Annotated[Path | None, typer.Option(help="A table of test rows, instead of rows set aside.")] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="A table or folder of test rows, instead of rows set aside.")
+    ] = None,
     test_fraction: Annotated[float, typer.Option(help="The share of rows set aside for the test.")] = 0.2,
     backend: Annotated[
         Backend | None, typer.Option(help="What computes. Default: native, compiled for this processor.")
@@ -67,12 +77,14 @@ def train(
             data,
             target,
             tuple(drop or ()),
+            size,
             None if task is None else task.value,
             {
                 "network": network,
                 "loss": loss,
                 "optimizer": optimizer,
                 "regularizer": regularizer,
+                "augmentation": f"({augmentation},)" if augmentation else None,
             },
             epochs,
             batch_size,

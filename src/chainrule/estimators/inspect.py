@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.calculus.differences import GradientCheck, check_gradients
+from chainrule.data.augment import as_augmentations
 from chainrule.estimators import saving
 from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table
 from chainrule.training.history import FIRST
@@ -37,6 +38,7 @@ class Inspection:
         lines += ["", *layer_lines(specification.step.prediction_system), ""]
         lines += [f"loss       {specification.loss!r}", f"optimizer  {specification.optimizer!r}"]
         lines += [f"penalty    {penalty!r}" for penalty in specification.regularizers]
+        lines += [f"augmented  {step!r}" for step in as_augmentations(model.augmentation)]
         last = dict(model.history_.last)
         computed = f", {model.training_.computed_by}" if model.training_.computed_by else ""
         lines += [f"trained    {len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps{computed}"]
@@ -56,13 +58,15 @@ class Inspection:
     def source(self) -> str:
         """A Python file that trains the same network with NumPy alone, from the same first values.
 
-        It reads the arrays of ``training_arrays(X, y)``, and its losses are those of ``fit``, step by step.
+        It reads the arrays of ``training_arrays(X, y)``, and its losses are those of ``fit``, step by step, but for
+        augmentation, which it leaves out.
         """
         from chainrule.backends.numpy.standalone import Training, standalone
 
         model: Any = self
         check_is_fitted(model, "parameters_")
         specification, run = model.specification_, model.training_
+        augmented = bool(as_augmentations(model.augmentation))
         step = specification.step
         sizes = {**sizes_for_one_row(step.cost_system), "b": run.rows}
         return standalone(
@@ -78,7 +82,7 @@ class Inspection:
                 step.loss,
                 step.constants,
             ),
-            f"Trains {specification.network!r} with NumPy alone.",
+            f"Trains {specification.network!r} with NumPy alone{', without augmentation' if augmented else ''}.",
         )
 
     def check_gradients(self, X: Any = None, y: Any = None, *, elements: int = 20) -> tuple[GradientCheck, ...]:
