@@ -132,7 +132,8 @@ class _AvgPool(_Pooling):
         count = f"sum[{window}]({there})"
         return [
             f"n[{rows}{out}] = {f'max(1, {count})' if shown else count}",
-            f"m[b,{out},...] = sum[{window}]({seen})/n[{rows}{out}]{'*' + shown if shown else ''}",
+            f"s[b,{out},...] = sum[{window}]({seen})",
+            f"m[b,{out},...] = s[b,{out},...]/n[{rows}{out}]{'*' + shown if shown else ''}",
         ]
 
 
