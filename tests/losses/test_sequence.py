@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from tests.contracts.catalogue import check_gradients, normal
 
+from chainrule.backends import BACKENDS, compile
 from chainrule.calculus.reverse import derive
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
-from chainrule.layers.composition import Composition, Tensor
+from chainrule.layers import LSTM, Network, PositionwiseDense
+from chainrule.layers.composition import Composition, Reading, Tensor
 from chainrule.losses import CTC, Loss, MaskedCrossEntropy, SampleWeighted, SequenceCrossEntropy
+from chainrule.optimizers import SGD
+from chainrule.training.step import assemble
 from chainrule.training.weighting import RowWeighted
 
 LENGTHS = np.array([4, 1, 3])
@@ -128,3 +132,25 @@ def test_ctc_with_lengths_equals_torch(longest: int) -> None:
 def test_an_output_without_positions_is_refused(loss: Loss) -> None:
     with pytest.raises(ChainruleError, match=rf"{type(loss).__name__}: logits for each position are wanted.*s\[b,k\]"):
         with_lengths(loss, ("b", "k"))
+
+
+@pytest.mark.parametrize("loss", [CTC(), SequenceCrossEntropy(), MaskedCrossEntropy()], ids=repr)
+def test_what_lies_behind_the_end_of_a_row_changes_nothing_in_training(loss: Loss) -> None:
+    """Two steps on rows of different lengths, on every backend, and with other numbers behind their ends."""
+    network = Network(LSTM(3, states="all"), PositionwiseDense(3))
+    step = assemble(network, loss, SGD(0.5), Reading.of({"t": None, "c": 2}, length="t"))
+    names = [tensor.name for tensor in step.parameters]
+    start = compile(step.initialization, names, "float64", "numpy").run({}, {}, seed=1)
+    labels = {"CTC": LABELS, "MaskedCrossEntropy": np.where(np.arange(5) < EMITTED[:, None], normal(5, 5) > 0, -1)}
+    data = {"T": labels.get(type(loss).__name__, (normal(5, 5) > 0) * 1), "LENGTH": EMITTED}
+    steps = {"rows": np.array([[0, 1, 2], [4, 3, 1]]), "η": np.full(2, 0.5)}
+    behind = np.where(np.arange(5) < EMITTED[:, None], 0, 7.0)[:, :, None]
+    costs = []
+    for backend in BACKENDS:
+        for x in (normal(5, 5, 2, seed=2), normal(5, 5, 2, seed=2) + behind):
+            state = dict(start)
+            program = compile(step.system, [step.cost], "float64", backend)
+            costs.append(program.run({**data, "X": x}, state, steps=steps)[step.cost])
+    assert costs[0][1] != costs[0][0]
+    for cost in costs[1:]:
+        np.testing.assert_allclose(cost, costs[0], rtol=1e-9)
