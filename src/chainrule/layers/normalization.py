@@ -159,7 +159,7 @@ class InstanceNorm(_OverPositions):
 
     def _text(self, places: str, c: str, count: str, there: str) -> str:
         deviation = f"(x[b,{places},{c}] - μ[b,{c}])"
-        n = f"max(1, {count})" if there else f"({count})"
+        n = f"max(1, {count})" if there else count
         return (
             f"data x[b,{places},{c}], ε\n{self._learnt(c)}"
             f"μ[b,{c}] = sum[{places}](x[b,{places},{c}])/{n}\n"
@@ -226,10 +226,11 @@ class LayerNorm(_Normalization):
     def equations(self) -> str:  # type: ignore[override]
         names = [f"k{n}" for n in range(1, self.axes + 1)] if self.axes > 1 else ["k"]
         k, size = ",".join(names), "*".join(f"size({name})" for name in names)
+        size = f"({size})" if self.axes > 1 else size
         return (
             f"data x[...,{k}], ε\n{self._learnt(k)}"
-            f"μ[...] = sum[{k}](x[...,{k}])/({size})\n"
-            f"v[...] = sum[{k}]((x[...,{k}] - μ[...])^2)/({size})\n"
+            f"μ[...] = sum[{k}](x[...,{k}])/{size}\n"
+            f"v[...] = sum[{k}]((x[...,{k}] - μ[...])^2)/{size}\n"
             f"a[...,{k}] = " + self._scaled(f"(x[...,{k}] - μ[...])*rsqrt(v[...] + ε)", k)
         )
 
