@@ -179,6 +179,13 @@ def class_folders(folder: Path) -> tuple[list[Path], Array]:
     return files, np.array(labels, dtype=object)
 
 
+def folders_as_labels(files: Sequence[Path], folder: Path) -> Array | None:
+    """The name of the folder that each file is in [b]; None where one is in no folder of ``folder``."""
+    if any(file.parent.parent != folder for file in files):
+        return None
+    return np.array([file.parent.name for file in files], dtype=object)
+
+
 def all_files(folder: Path) -> list[Path]:
     """The images in a folder and in the folders in it, in the order of their names.  Raises ChainruleError for none."""
     found: list[Path] = []

@@ -91,7 +91,8 @@ class Pictures:
                 raise ChainruleError(f"{path}: no such file or folder")
             if is_packed(path):
                 return of_packed(read_packed(path)[0])
-            return Files(tuple(image_files.all_files(path) if path.is_dir() else [path]), self.shape, self.resize)
+            files = image_files.all_files(path) if path.is_dir() else [path]
+            return Files(tuple(files), self.shape, self.resize, image_files.folders_as_labels(files, path))
         if isinstance(X, list | tuple) and X and all(isinstance(path, str | Path) for path in X):
             return Files(tuple(map(Path, X)), self.shape, self.resize)
         return Pixels(_bytes(np.asarray(X)))

@@ -114,7 +114,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         self.random_state = random_state
         self.verbose = verbose
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch more, on these rows only, at a constant learning rate (the highest of the schedule).
 
         The first call decides how columns are scaled; ``classes`` names all classes there will be, if these rows do

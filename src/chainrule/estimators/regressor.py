@@ -84,7 +84,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         self.random_state = random_state
         self.verbose = verbose
 
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train one epoch more, on these rows only, at a constant learning rate (the highest of the schedule).
 
         The first call decides how columns and targets are scaled.
