@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import pairwise
-from math import prod
+from math import gcd, prod
 
 from chainrule.backends.native import gemm, ir
 from chainrule.backends.native.ir import Value, integer
@@ -24,6 +24,7 @@ Monomials = tuple[tuple[int, tuple[str, ...]], ...]
 
 FEW_ROWS = 24  # B is read where it lies if so few rows use it
 SMALL_B = 8_192  # … or if it has no more elements than this
+SMALL_BATCHED = 65_536  # a B that differs from product to product is packed where it is used, up to this size
 SMALL_RESULT = 16_384  # a result that shards of a long k may add up
 SMALL_WINDOW = 65_536  # … or those of a convolution's weights
 MOST_LISTED = 16_384  # rows of a window product
@@ -62,7 +63,15 @@ class Product:
 
     def grain(self, space: Space, part: str) -> int:
         """Positions of the part axis at whose multiples a product is best divided; columns must be, if B is packed."""
-        return self.panel(space) if part in self.columns else self.tile_rows(space)
+        if part in self.columns:
+            inner = prod(space.size(axis) for axis in self.columns[1:])
+            return self.panel(space) // gcd(self.panel(space), inner)
+        steps, statement = _Steps(space), self.contraction
+        result = Operand(statement.name, _result_steps(space, statement), (), ())
+        rows, _ = _rows(steps, statement, self, result, {part})
+        if part not in rows:
+            return 1
+        return -(-self.tile_rows(space) // prod(space.size(axis) for axis in rows[1:]))
 
     def panels(self, space: Space) -> str:
         """The axis along which packing is divided."""
@@ -108,7 +117,7 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
     k = max(groups, key=lambda group: prod(space.size(axis) for axis in group))
     run: tuple[str, ...] = ()
     listed = _listed(steps, statement, result, along)
-    if listed and not varies:
+    if listed and not varies and not guarded:
         window = _window(steps, order, left, right)
         if window is not None and (len(groups) > 1 or not _is_one(steps, listed, left)):
             k, run = window
@@ -123,7 +132,7 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
     adds = total <= SMALL_RESULT and k_size >= 32 * n_size and k_size >= 512
     if contiguous and (m_size < FEW_ROWS or n_size * k_size <= SMALL_B or adds):
         packing = "direct"
-    elif varies or adds or right.guards:
+    elif varies or adds or right.guards or (statement.batch and n_size * k_size <= SMALL_BATCHED):
         packing = "inline"
     else:
         packing = "ahead"

@@ -35,7 +35,8 @@ from chainrule.equations.walk import subexpressions
 # Work is counted in multiply-adds; about this many take as long as threads need to meet a few times.
 WORTH_THREADS = 2_000_000  # a step with less runs in one thread
 WORTH_DIVIDING = 80_000  # an operation with less stands in the serial region
-FEWEST_POSITIONS = 32  # positions a shard must have to do so
+WORTH_A_POSITION = 5_000  # a short axis is divided if there is as much to do at each of its positions
+FEWEST_POSITIONS = 32  # terms a shard must have to add up a share of a sum
 BLOCK_BYTES = 192 * 1024  # what a block of a region should touch: a share of the second cache
 SHARD = "shard"
 
@@ -147,11 +148,17 @@ class _Scheduler:
         self.ready: dict[str, int] = {}  # tensor → the first level at which everybody may read it
         self.work = sum(work_of(space, statement) for statement in statements)
         self.divides = self.work >= WORTH_THREADS
+        self.packed: set[str] = set()
+        self.coarse: set[str] = set()  # classes of axes along which recurrences are divided
 
     def run(self) -> Schedule:
-        for statement in self.statements:
-            for operation in self.operations(statement):
-                self.place(operation)
+        operations = [operation for statement in self.statements for operation in self.operations(statement)]
+        for operation in operations:
+            part = self.best_axis(operation) if operation.inner and not self.is_small(operation) else None
+            if part is not None:
+                self.coarse.add(self.space.axis_class(part))
+        for operation in operations:
+            self.place(operation)
         for region in self.regions:
             region.operations = _fused(self.space, region.operations)
             self.choose_block(region)
@@ -182,12 +189,10 @@ class _Scheduler:
         product = None
         if isinstance(statement, Contraction):
             product = product_for(self.space, statement, along, statement.right.tensor in varying)
-            if product.packing == "ahead" and not self._is_packed(product):
+            if product.packing == "ahead" and product.packed not in self.packed:
+                self.packed.add(product.packed)
                 yield Operation([statement], packs=product)
         yield Operation([statement], product=product)
-
-    def _is_packed(self, product: Product) -> bool:
-        return product.packed in self.ready
 
     # placing
 
@@ -285,7 +290,7 @@ class _Scheduler:
         product = operation.product
         if product is None or part not in product.columns or product.packing == "direct" or region.shards == 1:
             return True
-        return region.rows % product.panel(self.space) == 0
+        return region.rows % product.grain(self.space, part) == 0
 
     def may_add(self, operation: Operation, part: str, region: Region) -> bool:
         statement = operation.statements[0]
@@ -296,14 +301,15 @@ class _Scheduler:
             return False
         product = operation.product
         first = () if product is None or product.window else product.k[:1]
-        if product is not None and part not in (*first, *product.sums):
+        if product is not None and (product.packing == "ahead" or part not in (*first, *product.sums)):
             return False
         if product is not None and product.window:  # each position adds up a whole image of terms
             return self.space.elements(statement.name) <= SMALL_WINDOW
         if self.space.elements(statement.name) > SMALL_RESULT:
             return False
         small = self.space.elements(statement.name) <= 64
-        return small or region.positions // region.shards >= FEWEST_POSITIONS
+        others = prod(self.space.size(axis) for axis in statement.expression.axes if axis != part)
+        return small or region.positions * others // region.shards >= FEWEST_POSITIONS
 
     def new_region(self, operation: Operation, level: int) -> tuple[Region, str | None]:
         part = None if self.is_small(operation) else self.best_axis(operation)
@@ -321,7 +327,8 @@ class _Scheduler:
         return region, part
 
     def best_axis(self, operation: Operation) -> str | None:
-        """The axis to divide: the first long one of the result, else the longest."""
+        """The axis to divide: the first one of the result that is long or has much to do at every position, else the
+        longest."""
         space = self.space
         if operation.packs is not None:
             return operation.packs.panels(space)
@@ -331,10 +338,20 @@ class _Scheduler:
             axes = [axis for axis in axes if self.may_divide_recurrence(operation, axis)]
         else:
             axes = [axis for axis in axes if self.may_divide(operation, axis)]
-        long = [axis for axis in axes if space.size(axis) >= 16 * space.target.cores]
-        if long:
-            return long[0]
+        work = sum(work_of(space, s) for s in operation.all_statements())
+        for axis in axes:
+            if space.size(axis) >= 16 * space.target.cores or self.is_even(operation, axis, work):
+                return axis
         return max((axis for axis in axes if space.size(axis) > 1), key=space.size, default=None)
+
+    def is_even(self, operation: Operation, axis: str, work: float) -> bool:
+        """Whether the cores get about as much of the axis each, in pieces that are large enough by themselves."""
+        cores, size = self.space.target.cores, self.space.size(axis)
+        product = operation.product
+        if product is not None and (axis in product.columns or product.grain(self.space, axis) > 1):
+            return False
+        even = math.ceil(size / cores) * cores <= 1.125 * size
+        return size >= 2 * cores and even and work >= WORTH_A_POSITION * size
 
     def divide(self, positions: int, operation: Operation, part: str) -> tuple[int, int]:
         """Shards, and positions of each, for the least that any core must do; a few to a core where that is free."""
@@ -343,7 +360,9 @@ class _Scheduler:
         panels = product is not None and part in product.columns
         cores = self.space.target.cores
         best: tuple[float, int, int] | None = None
-        for count in (4 * cores, 2 * cores, cores):
+        # each step of a recurrence passes over its weights: the more rows share a pass, the better
+        coarse = self.space.axis_class(part) in self.coarse
+        for count in (cores,) if coarse else (4 * cores, 2 * cores, cores):
             rows = math.ceil(positions / count)
             rows = min(positions, max(grain, math.ceil(rows / grain) * grain if panels or rows > 2 * grain else rows))
             shards = math.ceil(positions / rows)
@@ -361,6 +380,9 @@ class _Scheduler:
 
     def choose_block(self, region: Region) -> None:
         if region.serial:
+            return
+        if any(operation.inner for operation in region.operations):
+            region.block = region.rows
             return
         tensors = {name for operation in region.operations for name in (*operation.reads, *operation.writes)}
         row = 0

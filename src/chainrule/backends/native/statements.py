@@ -254,7 +254,7 @@ def _contraction(
         return None
     if axes[-1] in first:
         left, right, first, second = right, left, second, first
-    if not set(axes) & first and len(axes) == 1 and right.step(axes[0]) != ((1, ()),):
+    if not set(axes) & first and right.step(axes[-1]) != ((1, ()),):
         # a matrix in rows times a vector: the rows stay rows, and the vector is the one column
         left, right, first, second = right, left, second, first
     batch = tuple(axis for axis in axes if axis in first and axis in second)
