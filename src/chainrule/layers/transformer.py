@@ -160,7 +160,7 @@ class EncoderDecoder(Layer):
     and 0, the symbol that starts a row, for the first.
     """
 
-    family = "previous"
+    family = "decoder"
     source = "Sutskever, Vinyals, Le, Sequence to Sequence Learning (2014); Vaswani et al. (2017), §3.1"
     equations = """
     integer t[b,t]
