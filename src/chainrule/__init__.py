@@ -56,6 +56,10 @@ _PUBLIC = {
     "chainrule.training.checkpoint": ("Checkpoint",),
     "chainrule.training.history": ("History",),
     "chainrule.data.files": ("read_table", "split_target"),
+    "chainrule.data.images": ("read_images",),
+    "chainrule.data.augment": (
+        "Flip", "Shift", "Rotate", "Zoom", "Crop", "Colour", "Noise", "Cutout", "Mixup",
+    ),
     "chainrule.estimators": ("Classifier", "Regressor"),
     "chainrule.estimators.saving": ("load",),
 }  # fmt: skip
