@@ -136,7 +136,7 @@ class Factors:
 
 
 def common_factor(node: Any) -> Any:
-    """``a·x + a·y`` as ``a·(x + y)``; other expressions as they are."""
+    """``a·x + a·y`` as ``a·(x + y)``, ``a²·x + a·y`` as ``a·(a·x + y)``; other expressions as they are."""
     if not (isinstance(node, Apply) and node.function == "+"):
         return node
     terms = [Factors() for _ in node.arguments]

@@ -3,7 +3,7 @@
 named quantity        sigmoid(z[b,j]) → a[b,j]          where a[b,j] = sigmoid(z[b,j])
 arithmetic            1·x → x    2·x/(2·n) → x/n    x·x → x²    2·x + x → 3·x    [[t ≥ 1] ≠ 0] → [t ≥ 1]
 log and exp           log(exp(x)) → x    log(exp(x)/y) → x - log(y)    1/(1 + exp(-x)) → sigmoid(x)
-common factor         a·x + a·y → a·(x + y)
+common factor         a·x + a·y → a·(x + y)    a²·x + a·y → a·(a·x + y)
 sum of sums           Σ_b Σ_j x → Σ_{b,j} x
 delta elimination     Σ_k f(k)[k = e] → f(e)
 factor out            Σ_i a·x[i] → a·Σ_i x[i]

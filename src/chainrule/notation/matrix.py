@@ -50,8 +50,10 @@ def matrix_form(equation: Equation) -> MatrixEquation | None:
         if together is not None:
             return matrix_form(together)
     found = min(_forms(equation, 2), key=lambda form: _detours(form.right), default=None)
-    if found is not None and len(equation.axes) > 1 and _sums(found):
-        return min((found, *_forms(equation, 1)), key=_sums)
+    reduced = any(isinstance(node, Reduce) for node in subexpressions(equation.expression))
+    if len(equation.axes) > 1 and (_sums(found) if found is not None else reduced):
+        # Of a sum over the columns of each of several matrices, one column at a time is plainer.
+        return min((*([found] if found else []), *_forms(equation, 1)), key=_sums, default=None)
     return found
 
 
