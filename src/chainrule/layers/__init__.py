@@ -20,36 +20,17 @@ from chainrule.layers.activation import (
     Tanh,
     TanhGELU,
 )
+from chainrule.layers.adaptive import AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool, GlobalMaxPool
 from chainrule.layers.attention import Attention, CrossAttention, MultiHeadAttention
 from chainrule.layers.composition import Composed, Composition, Tensor, fans, initialization
-from chainrule.layers.convolution import (
-    Conv1D,
-    Conv2D,
-    Conv3D,
-    ConvTranspose1D,
-    ConvTranspose2D,
-    ConvTranspose3D,
-    DepthwiseConv2D,
-    SeparableConv2D,
-)
+from chainrule.layers.convolution import Conv1D, Conv2D, Conv3D, DepthwiseConv2D, SeparableConv2D
 from chainrule.layers.dense import Dense, Linear, PositionwiseDense
 from chainrule.layers.dropout import Dropout, DropoutPrediction, GaussianNoise, NoisePrediction, SpatialDropout
 from chainrule.layers.embedding import Embedding, Unembedding
 from chainrule.layers.layer import Layer
 from chainrule.layers.network import Branch, Custom, Equations, Network, Residual, Sum, as_layer
 from chainrule.layers.normalization import BatchNorm, BatchNormPrediction, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
-from chainrule.layers.pooling import (
-    AdaptiveAvgPool,
-    AdaptiveMaxPool,
-    AvgPool1D,
-    AvgPool2D,
-    AvgPool3D,
-    GlobalAvgPool,
-    GlobalMaxPool,
-    MaxPool1D,
-    MaxPool2D,
-    MaxPool3D,
-)
+from chainrule.layers.pooling import AvgPool1D, AvgPool2D, AvgPool3D, MaxPool1D, MaxPool2D, MaxPool3D
 from chainrule.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions
 from chainrule.layers.recurrent import GRU, LSTM, RNN, Backward, Bidirectional, RecurrentDropout
 from chainrule.layers.resampling import BilinearUpSample2D, Flatten, Reshape, UpSample1D, UpSample2D
@@ -60,6 +41,7 @@ from chainrule.layers.transformer import (
     PostNormTransformerBlock,
     TransformerBlock,
 )
+from chainrule.layers.transposed import ConvTranspose1D, ConvTranspose2D, ConvTranspose3D
 
 LAYERS: dict[str, type[Layer]] = Layer.catalogue
 

@@ -15,13 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from chainrule.definition import check_count, check_instance, definition_system
-from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
-from chainrule.initializers import GlorotUniform, Initializer, Zeros
+from chainrule.initializers import Initializer
 from chainrule.layers.composition import Composition, Tensor
+from chainrule.layers.kernel import (
+    GLOROT,
+    ZEROS,
+    Windowed,
+    added,
+    check_initializers,
+    declared,
+    initializers_of,
+    listed,
+)
 from chainrule.layers.layer import Layer
 from chainrule.layers.window import (
     PLACES,
@@ -30,56 +38,25 @@ from chainrule.layers.window import (
     Counts,
     Padding,
     Slide,
-    counts,
     inside,
     known_size,
     next_axis,
-    paddings,
     slide_lengths,
     slides,
     slides_along,
 )
 
-_GLOROT = GlorotUniform()
-_ZEROS = Zeros()
-
 
 @dataclass(frozen=True, repr=False)
-class _Windowed(Layer):
-    """What all convolutions have in common: the axes that they read, their parameters and their output's axes."""
-
-    rank: ClassVar[int]
-
-    def _check_axes(self, scope: str, x: Tensor) -> None:
-        places = ",".join(PLACES[self.rank])
-        if len(x.axes) not in (self.rank + 1, self.rank + 2) or x.axes[0] != "b":
-            raise ChainruleError(
-                f"{scope}: {type(self).__name__} reads x[b,{places},c] or, with one channel, x[b,{places}]; "
-                f"it is given {x}"
-            )
-
-    def _apply(
-        self, under: Composition, scope: str, x: Tensor, definition: System, channels: str, slid: Sequence[str]
-    ) -> Tensor:
-        """Place the definition, its output along axes named after those of x."""
-        axes = dict(zip(SLID[self.rank], ((name,) for name in slid), strict=True))
-        if channels in definition.axes:
-            axes[channels] = (next_axis(under, x.axes[-1]) if len(x.axes) == self.rank + 2 else under.fresh_axis("c"),)
-        initializers = {name: start for name, start in self.initializers.items() if name in definition.input_by_name}
-        made = under.place(definition, scope, {"x": x}, axes=axes, initializers=initializers)
-        return made[definition.equations[-1].name]
-
-
-@dataclass(frozen=True, repr=False)
-class _Convolution(_Windowed):
+class _Convolution(Windowed):
     filters: int
     kernel: Counts
     stride: Counts = 1
     padding: Padding = "valid"
     dilation: Counts = 1
     groups: int = 1
-    weights: Initializer = _GLOROT
-    biases: Initializer | None = _ZEROS
+    weights: Initializer = GLOROT
+    biases: Initializer | None = ZEROS
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -88,7 +65,7 @@ class _Convolution(_Windowed):
         check_count(owner, "groups", self.groups)
         if self.filters % self.groups:
             raise ChainruleError(f"{owner}: {self.filters} filters cannot be divided into {self.groups} groups")
-        _check_initializers(owner, self.weights, self.biases)
+        check_initializers(owner, self.weights, self.biases)
         self._slides()
 
     def _slides(self) -> tuple[Slide, ...]:
@@ -102,11 +79,11 @@ class _Convolution(_Windowed):
 
     @property
     def initializers(self) -> Mapping[str, Initializer]:
-        return _initializers(self.weights, self.biases)
+        return initializers_of(self.weights, self.biases)
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         scope = under.scope(self.family)
-        self._check_axes(scope, x)
+        self.check_axes(scope, x)
         places = x.axes[1 : self.rank + 1]
         found = tuple(slide for slide, _ in slides_along(under, scope, self._slides(), places))
         slid = [next_axis(under, name) for name in places]
@@ -114,7 +91,9 @@ class _Convolution(_Windowed):
         for slide, old, new in zip(found, places, slid, strict=True):
             slide_lengths(under, scope, slide, old, new)
         definition = definition_system(text, type(self).__name__)
-        return self._apply(under, scope, inside(under, scope, x), definition, "o" if self.groups == 1 else "k", slid)
+        return self.place_along(
+            under, scope, inside(under, scope, x), definition, "o" if self.groups == 1 else "k", slid
+        )
 
     def _text(self, under: Composition, scope: str, x: Tensor, given: Sequence[Slide]) -> str:
         channelled = len(x.axes) == self.rank + 2
@@ -128,13 +107,13 @@ class _Convolution(_Windowed):
 
     def _one(self, given: Sequence[Slide], channel: str) -> str:
         window, out = WINDOW[self.rank], ",".join(SLID[self.rank])
-        seen = _list(*_seen(given), channel)
+        seen = listed(*_seen(given), channel)
         return (
             f"axis {_window_sizes(given)}, {_output_sizes(given)}, o = {self.filters}\n"
-            f"data x[{_list('b', *PLACES[self.rank], channel)}]\n"
-            f"parameter W[{_list(*window, channel, 'o')}]{_declared(self.biases, 'o')}\n"
-            f"z[b,{out},o] = sum[{_list(*window, channel)}](x[b,{seen}]*W[{_list(*window, channel, 'o')}])"
-            + _added(self.biases, "o")
+            f"data x[{listed('b', *PLACES[self.rank], channel)}]\n"
+            f"parameter W[{listed(*window, channel, 'o')}]{declared(self.biases, 'o')}\n"
+            f"z[b,{out},o] = sum[{listed(*window, channel)}](x[b,{seen}]*W[{listed(*window, channel, 'o')}])"
+            + added(self.biases, "o")
         )
 
     def _grouped(self, given: Sequence[Slide], size: str) -> str:
@@ -146,10 +125,10 @@ class _Convolution(_Windowed):
             f"axis {_window_sizes(given)}, g = {self.groups}, c = size(i)//{self.groups}, {_output_sizes(given)}, "
             f"o = {each}, k = {self.filters}\n"
             f"data x[b,{places},i]\n"
-            f"parameter W[{window},g,c,o]{_declared(self.biases, 'k')}\n"
+            f"parameter W[{window},g,c,o]{declared(self.biases, 'k')}\n"
             f"s[b,{places},g,c] = x[b,{places},{size}*g + c]\n"
             f"y[b,{out},g,o] = sum[{window},c](s[b,{','.join(_seen(given))},g,c]*W[{window},g,c,o])\n"
-            f"z[b,{out},k] = sum[g](y[b,{out},g,k - {each}*g])" + _added(self.biases, "k")
+            f"z[b,{out},k] = sum[g](y[b,{out},g,k - {each}*g])" + added(self.biases, "k")
         )
 
 
@@ -182,7 +161,7 @@ class Conv3D(_Convolution):
 
 
 @dataclass(frozen=True, repr=False)
-class DepthwiseConv2D(_Windowed):
+class DepthwiseConv2D(Windowed):
     """Every channel on its own, from ``x[b,h,w,c]`` to ``z[b,p,q,c]``, or to ``multiplier`` channels for each.
 
     Output channel ``multiplier·c + m`` is filter m of channel c.
@@ -196,13 +175,13 @@ class DepthwiseConv2D(_Windowed):
     stride: Counts = 1
     padding: Padding = "valid"
     dilation: Counts = 1
-    weights: Initializer = _GLOROT
-    biases: Initializer | None = _ZEROS
+    weights: Initializer = GLOROT
+    biases: Initializer | None = ZEROS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count(type(self).__name__, "multiplier", self.multiplier)
-        _check_initializers(type(self).__name__, self.weights, self.biases)
+        check_initializers(type(self).__name__, self.weights, self.biases)
         self._slides()
 
     def _slides(self) -> tuple[Slide, ...]:
@@ -215,7 +194,7 @@ class DepthwiseConv2D(_Windowed):
 
     @property
     def initializers(self) -> Mapping[str, Initializer]:
-        return _initializers(self.weights, self.biases)
+        return initializers_of(self.weights, self.biases)
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         scope = under.scope(self.family)
@@ -226,7 +205,7 @@ class DepthwiseConv2D(_Windowed):
         for slide, old, new in zip(found, x.axes[1:3], slid, strict=True):
             slide_lengths(under, scope, slide, old, new)
         definition = definition_system(self._text(found), type(self).__name__)
-        return self._apply(under, scope, inside(under, scope, x), definition, "k", slid)
+        return self.place_along(under, scope, inside(under, scope, x), definition, "k", slid)
 
     def _text(self, given: Sequence[Slide]) -> str:
         seen = ",".join(_seen(given))
@@ -234,16 +213,16 @@ class DepthwiseConv2D(_Windowed):
             return (
                 f"axis {_window_sizes(given)}, {_output_sizes(given)}\n"
                 f"data x[b,h,w,c]\n"
-                f"parameter W[u,v,c]{_declared(self.biases, 'c')}\n"
-                f"z[b,p,q,c] = sum[u,v](x[b,{seen},c]*W[u,v,c])" + _added(self.biases, "c")
+                f"parameter W[u,v,c]{declared(self.biases, 'c')}\n"
+                f"z[b,p,q,c] = sum[u,v](x[b,{seen},c]*W[u,v,c])" + added(self.biases, "c")
             )
         return (
             f"axis {_window_sizes(given)}, m = {self.multiplier}, {_output_sizes(given)}, "
             f"k = {self.multiplier}*size(c)\n"
             f"data x[b,h,w,c]\n"
-            f"parameter W[u,v,c,m]{_declared(self.biases, 'k')}\n"
+            f"parameter W[u,v,c,m]{declared(self.biases, 'k')}\n"
             f"y[b,p,q,c,m] = sum[u,v](x[b,{seen},c]*W[u,v,c,m])\n"
-            f"z[b,p,q,k] = sum[c](y[b,p,q,c,k - {self.multiplier}*c])" + _added(self.biases, "k")
+            f"z[b,p,q,k] = sum[c](y[b,p,q,c,k - {self.multiplier}*c])" + added(self.biases, "k")
         )
 
 
@@ -261,16 +240,16 @@ class SeparableConv2D(Layer):
     stride: Counts = 1
     padding: Padding = "valid"
     dilation: Counts = 1
-    depthwise: Initializer = _GLOROT
-    weights: Initializer = _GLOROT
-    biases: Initializer | None = _ZEROS
+    depthwise: Initializer = GLOROT
+    weights: Initializer = GLOROT
+    biases: Initializer | None = ZEROS
 
     def __post_init__(self) -> None:
         super().__post_init__()
         owner = type(self).__name__
         check_count(owner, "filters", self.filters)
         check_instance(owner, "depthwise", self.depthwise, Initializer)
-        _check_initializers(owner, self.weights, self.biases)
+        check_initializers(owner, self.weights, self.biases)
         slides(owner, 2, self.kernel, self.stride, self.padding, self.dilation, named="kernel")
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
@@ -286,140 +265,7 @@ class SeparableConv2D(Layer):
         return mixed.compose(under, each.compose(under, x))
 
 
-@dataclass(frozen=True, repr=False)
-class _Transposed(_Windowed):
-    """The adjoint of a convolution: every position of the input adds its window to the output.
-
-    It has ``stride·(length - 1) + kernel - before - after + output_padding`` outputs along an axis, or
-    ``stride·length`` with padding "same".
-    """
-
-    filters: int
-    kernel: Counts
-    stride: Counts = 1
-    padding: Padding = "valid"
-    output_padding: int | tuple[int, ...] = 0
-    weights: Initializer = _GLOROT
-    biases: Initializer | None = _ZEROS
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        owner = type(self).__name__
-        check_count(owner, "filters", self.filters)
-        _check_initializers(owner, self.weights, self.biases)
-        more = self._output_padding()
-        strides = counts(owner, "stride", self.stride, self.rank)
-        if any(isinstance(one, bool) or not isinstance(one, int) or one < 0 for one in more) or len(more) != self.rank:
-            raise ChainruleError(
-                f"{owner}: output_padding is a whole number of at least 0, or {self.rank}, one for each axis, "
-                f"not {self.output_padding!r}"
-            )
-        if any(one >= stride for one, stride in zip(more, strides, strict=True)) and any(more):
-            raise ChainruleError(f"{owner}: output_padding must be below the stride {self.stride!r}, not {more}")
-        if self.padding == "same" and any(more):
-            raise ChainruleError(f"{owner}: padding='same' says how many outputs there are; leave out output_padding")
-        self._steps()
-
-    def _output_padding(self) -> tuple[int, ...]:
-        return self.output_padding if isinstance(self.output_padding, tuple) else (self.output_padding,) * self.rank
-
-    def _steps(self) -> tuple[tuple[int, int, int, int], ...]:
-        """Along each axis: kernel, stride, how much is left out before the first output, how many outputs more than
-        stride·length there are.
-        """
-        owner = type(self).__name__
-        return tuple(
-            (kernel, stride, max(0, kernel - stride) // 2, 0)
-            if padding is None
-            else (kernel, stride, padding[0], kernel - stride - sum(padding) + more)
-            for kernel, stride, padding, more in zip(
-                counts(owner, "kernel", self.kernel, self.rank),
-                counts(owner, "stride", self.stride, self.rank),
-                paddings(owner, self.padding, self.rank),
-                self._output_padding(),
-                strict=True,
-            )
-        )
-
-    @property
-    def equations(self) -> str:  # type: ignore[override]
-        return self._text("c")
-
-    @property
-    def initializers(self) -> Mapping[str, Initializer]:
-        return _initializers(self.weights, self.biases)
-
-    def compose(self, under: Composition, x: Tensor) -> Tensor:
-        scope = under.scope(self.family)
-        self._check_axes(scope, x)
-        places = x.axes[1 : self.rank + 1]
-        slid = [next_axis(under, name) for name in places]
-        definition = definition_system(self._text("c" if len(x.axes) == self.rank + 2 else ""), type(self).__name__)
-        for (_, stride, _, more), old, new in zip(self._steps(), places, slid, strict=True):
-            length = known_size(under, old)
-            if length is not None and stride * length + more < 1:
-                raise ChainruleError(
-                    f"{scope}: padding {self.padding!r} leaves no output along axis {old}, which has {length} positions"
-                )
-            if old in under.lengths:
-                count = f"max(0, {_scaled(stride, 'n[b]', more)})"
-                found = definition_system(f"integer n[b]\nm[b] = where([n[b] > 0], {count}, 0)", scope)
-                names = {"m": f"{scope}.length_{old}"}
-                under.lengths[new] = under.place(found, scope, {"n": under.lengths[old]}, names=names)["m"]
-        return self._apply(under, scope, inside(under, scope, x), definition, "o", slid)
-
-    def _text(self, channel: str) -> str:
-        places, out, window = PLACES[self.rank], SLID[self.rank], WINDOW[self.rank]
-        steps = self._steps()
-        sizes = [f"{u} = {step[0]}" for u, step in zip(window, steps, strict=True)]
-        sizes += [
-            f"{p} = {_scaled(stride, f'size({h})', more)}"
-            for p, h, (_, stride, _, more) in zip(out, places, steps, strict=True)
-        ]
-        added = [
-            f"{p} - {h if stride == 1 else f'{stride}*{h}'}" + (f" + {before}" if before else "")
-            for p, h, (_, stride, before, _) in zip(out, places, steps, strict=True)
-        ]
-        product = f"x[{_list('b', *places, channel)}]*W[{_list(*window, channel, 'o')}]"
-        return (
-            f"axis {', '.join(sizes)}, o = {self.filters}\n"
-            f"data x[{_list('b', *places, channel)}]\n"
-            f"parameter W[{_list(*window, channel, 'o')}]{_declared(self.biases, 'o')}\n"
-            f"y[{_list('b', *places, *window, 'o')}] = {f'sum[{channel}]({product})' if channel else product}\n"
-            f"z[{_list('b', *out, 'o')}] = sum[{','.join(places)}](y[{_list('b', *places, *added, 'o')}])"
-            + _added(self.biases, "o")
-        )
-
-
-@dataclass(frozen=True, repr=False)
-class ConvTranspose1D(_Transposed):
-    """The adjoint of a convolution along one axis, from ``x[b,h,c]`` to ``z[b,p,o]``."""
-
-    rank = 1
-    source = "Dumoulin and Visin, A guide to convolution arithmetic for deep learning (2016), §4"
-
-
-@dataclass(frozen=True, repr=False)
-class ConvTranspose2D(_Transposed):
-    """The adjoint of a convolution of images, from ``x[b,h,w,c]`` to ``z[b,p,q,o]``: a way to enlarge them."""
-
-    rank = 2
-    source = "Zeiler et al., Deconvolutional Networks (2010); Dumoulin and Visin (2016), §4"
-
-
-@dataclass(frozen=True, repr=False)
-class ConvTranspose3D(_Transposed):
-    """The adjoint of a convolution of volumes, from ``x[b,d,h,w,c]`` to ``z[b,p,q,r,o]``."""
-
-    rank = 3
-    source = "Dumoulin and Visin, A guide to convolution arithmetic for deep learning (2016), §4"
-
-
 # texts
-
-
-def _list(*names: str) -> str:
-    return ",".join(name for name in names if name)
 
 
 def _window_sizes(given: Sequence[Slide]) -> str:
@@ -435,25 +281,3 @@ def _seen(given: Sequence[Slide]) -> list[str]:
     """The positions of the input that an output sees."""
     axes = zip(SLID[len(given)], WINDOW[len(given)], PLACES[len(given)], given, strict=True)
     return [slide.place(p, u, h) for p, u, h, slide in axes]
-
-
-def _scaled(stride: int, size: str, more: int) -> str:
-    return (size if stride == 1 else f"{stride}*{size}") + (f" + {more}" if more > 0 else f" - {-more}" if more else "")
-
-
-def _declared(biases: Initializer | None, axis: str) -> str:
-    return "" if biases is None else f", β[{axis}]"
-
-
-def _added(biases: Initializer | None, axis: str) -> str:
-    return "" if biases is None else f" + β[{axis}]"
-
-
-def _check_initializers(owner: str, weights: object, biases: object) -> None:
-    check_instance(owner, "weights", weights, Initializer)
-    if biases is not None:
-        check_instance(owner, "biases", biases, Initializer)
-
-
-def _initializers(weights: Initializer, biases: Initializer | None) -> dict[str, Initializer]:
-    return {"W": weights} if biases is None else {"W": weights, "β": biases}
