@@ -22,7 +22,7 @@ _PUBLIC = {
     "chainrule.layers": (
         "Identity", "Sigmoid", "HardSigmoid", "Tanh", "ReLU", "LeakyReLU", "PReLU", "ELU", "SELU", "CELU", "GELU",
         "TanhGELU", "SiLU", "Mish", "Softplus", "Softsign", "Softmax", "LogSoftmax", "Linear", "Dense", "Dropout",
-        "DropoutPrediction", "Equations", "Custom", "Network", "Residual", "Sum", "Branch", "SpatialDropout",
+        "DropoutPrediction", "Equations", "Custom", "Network", "Residual", "Sum", "Branch", "Siamese", "SpatialDropout",
         "GaussianNoise", "NoisePrediction", "Conv1D", "Conv2D", "Conv3D", "DepthwiseConv2D", "SeparableConv2D",
         "ConvTranspose1D", "ConvTranspose2D", "ConvTranspose3D", "MaxPool1D", "MaxPool2D", "MaxPool3D", "AvgPool1D",
         "AvgPool2D", "AvgPool3D", "GlobalMaxPool", "GlobalAvgPool", "AdaptiveMaxPool", "AdaptiveAvgPool", "BatchNorm",

@@ -61,6 +61,7 @@ from chainrule.layers import (
     Residual,
     RotaryPositions,
     SeparableConv2D,
+    Siamese,
     Sum,
     Tanh,
     TransformerBlock,
@@ -88,6 +89,7 @@ EXAMPLES: dict[str, Definition] = {
     "Network": Network(Dense(5), Tanh(), Dense(2)),
     "Residual": Residual(Dense(4), Tanh()),
     "Sum": Sum(Dense(3), Network(Dense(3), Tanh())),
+    "Siamese": Siamese(Dense(3), Tanh(), Dense(2)),
     "Branch": Branch(Dense(3), Network(Dense(2), Tanh()), Dense(4)),
     "Conv1D": Conv1D(2, 3, stride=2, padding=((2, 1),)),
     "Conv2D": Conv2D(4, (2, 3), stride=(1, 2), padding="same", groups=2),
@@ -144,6 +146,7 @@ _SYMBOLS = Reading.of({"t": 4}, "integer", length="t")
 _IMAGE = Reading.of({"h": 4, "w": 3, "c": 2})
 _VOLUME = Reading.of({"d": 2, "h": 3, "w": 3})
 READINGS: dict[str, Reading] = {
+    "Siamese": Reading.of({"p": 2, "i": 3}),
     **dict.fromkeys(("Conv1D", "ConvTranspose1D", "MaxPool1D", "AvgPool1D", "AdaptiveMaxPool"), _SEQUENCE),
     **dict.fromkeys(("Conv2D", "ConvTranspose2D", "DepthwiseConv2D", "SeparableConv2D", "Reshape"), _IMAGE),
     **dict.fromkeys(("MaxPool2D", "AvgPool2D", "AdaptiveAvgPool", "GlobalMaxPool", "GlobalAvgPool"), _IMAGE),

@@ -28,7 +28,7 @@ from chainrule.layers.dense import Dense, Linear, PositionwiseDense
 from chainrule.layers.dropout import Dropout, DropoutPrediction, GaussianNoise, NoisePrediction, SpatialDropout
 from chainrule.layers.embedding import Embedding, Unembedding
 from chainrule.layers.layer import Layer
-from chainrule.layers.network import Branch, Custom, Equations, Network, Residual, Sum, as_layer
+from chainrule.layers.network import Branch, Custom, Equations, Network, Residual, Siamese, Sum, as_layer
 from chainrule.layers.normalization import BatchNorm, BatchNormPrediction, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from chainrule.layers.pooling import AvgPool1D, AvgPool2D, AvgPool3D, MaxPool1D, MaxPool2D, MaxPool3D
 from chainrule.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions
@@ -117,6 +117,7 @@ __all__ = [
     "RotaryPositions",
     "SeparableConv2D",
     "SiLU",
+    "Siamese",
     "Sigmoid",
     "SinusoidalPositions",
     "Softmax",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from chainrule.definition import check_instance, definition_system
+from chainrule.equations.compose import instantiate
 from chainrule.equations.node import Access, Apply, Equation, Number, access, axis
 from chainrule.equations.system import Role, System
 from chainrule.equations.walk import combine
@@ -160,6 +161,56 @@ class Branch(_Composite):
         made = Tensor(f"{scope}.a", (*shared, along))
         under.equations.append(Equation(made.name, made.axes, Apply("+", tuple(terms))))
         return made
+
+
+class Siamese(_Composite):
+    """The same layers, with the same parameters, applied to each member of a row.
+
+    From ``x[b,p,...]`` to ``a[b,p,...]``; the axes behind p are those that the layers give.  Pairs, triplets and views
+    of one thing stand along p, whose size must be known before the data are.
+    Raises ChainruleError where it is not, and where the layers keep states (the running means of ``BatchNorm``).
+    """
+
+    source = "Bromley, Guyon, LeCun et al., Signature Verification using a Siamese Time Delay Neural Network (1993)"
+
+    def compose(self, under: Composition, x: Tensor) -> Tensor:
+        scope = under.scope(self.family)
+        members = under.size(x.axes[1]) if len(x.axes) > 1 else None
+        if members is None:
+            raise ChainruleError(f"{scope}: the members of a row are wanted along the second axis of x[b,p,…], not {x}")
+        made = [self._member(under, scope, x, member) for member in range(members)]
+        parts = [output for output, _ in made]
+        for _, learnt in made[1:]:
+            _share(under, dict(zip(learnt, made[0][1], strict=True)))
+        axes = parts[0].axes
+        terms = tuple(
+            Apply("*", (Apply("=", (axis(x.axes[1]), Number(member))), access(part.name, axes)))
+            for member, part in enumerate(parts)
+        )
+        joined = Tensor(f"{scope}.a", (axes[0], x.axes[1], *axes[1:]))
+        under.equations.append(Equation(joined.name, joined.axes, Apply("+", terms) if len(terms) > 1 else terms[0]))
+        return joined
+
+    def _member(self, under: Composition, scope: str, x: Tensor, member: int) -> tuple[Tensor, list[str]]:
+        """The layers applied to one member: their output, and the names of their parameters in order."""
+        one = Tensor(f"{scope}.x{member}", (x.axes[0], *x.axes[2:]))
+        read = Access(x.name, (axis(x.axes[0]), Number(member), *map(axis, x.axes[2:])))
+        under.equations.append(Equation(one.name, one.axes, read))
+        before = len(under.inputs)
+        output = Network(*self.layers).compose(under, one)
+        states = [tensor.name for tensor in under.inputs[before:] if tensor.role == "state"]
+        if states:
+            raise ChainruleError(f"{scope}: {states[0]} is a state, which only one member could change")
+        return output, [tensor.name for tensor in under.inputs[before:] if tensor.role == "parameter"]
+
+
+def _share(under: Composition, shared: Mapping[str, str]) -> None:
+    """Put other parameters in the place of some, everywhere."""
+    written = instantiate(System(tuple(under.equations)), shared, {})
+    under.equations[:] = written.equations
+    under.inputs[:] = [tensor for tensor in under.inputs if tensor.name not in shared]
+    for name in shared:
+        under.initializers.pop(name, None)
 
 
 def as_layer(layer: object, owner: str) -> Layer:
