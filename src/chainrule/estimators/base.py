@@ -43,7 +43,7 @@ from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callba
 from chainrule.training.history import History
 from chainrule.training.loop import first_state, train
 from chainrule.training.programs import backend_name, program
-from chainrule.training.source import Source, steps_per_epoch
+from chainrule.training.source import InMemory, Source, steps_per_epoch
 from chainrule.training.step import TrainingStep
 from chainrule.training.weighting import RowWeighted
 
@@ -62,6 +62,7 @@ class TrainingRun:
     seed: int
     set_aside: bool = True  # whether validation rows were taken from the rows given
     computed_by: str = ""  # the backend and the threads, in words
+    longest: int | None = None  # row, where rows differ in length
 
 
 @dataclass(frozen=True)
@@ -325,7 +326,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         learnt = self._learnt(rows.y, self.specification_.step)
         return {"t": learnt, "y": learnt, "ω": (rows.weights / rows.weights.mean()).astype(np.float32)}
 
-    def _source(self, rows: Rows) -> Mapping[str, Array] | Source:
+    def _source(self, rows: Rows) -> Source:
         """Training rows in memory or, where they are augmented or too many for that, made when they are needed."""
         augmentations = as_augmentations(self.augmentation)
         if self.input_.length is not None and not augmentations:
@@ -333,7 +334,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             others = {source: beside[name] for name, source in sources.items() if name in beside}
             return Buckets(self._sequences(rows.X), others)
         if not augmentations and fits_in_memory(self.input_, len(rows)):
-            return self._arrays(rows)
+            return InMemory(self._arrays(rows))
         sources, beside = self.specification_.step.sources, self._beside(rows)
         others = {source: beside[name] for name, source in sources.items() if name in beside}
         return rows_as_needed(self.input_, rows.X, others, sources["x"], augmentations)
@@ -414,16 +415,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 backend=self.backend,
             )
         except KeyboardInterrupt:
-            self._keep(run, rows, batch_size, set_aside)
+            self._keep(run, data, batch_size, set_aside)
             raise
-        self._keep(run, rows, batch_size, set_aside)
+        self._keep(run, data, batch_size, set_aside)
 
-    def _keep(self, run: Run, rows: Rows, batch_size: int, set_aside: bool) -> None:
+    def _keep(self, run: Run, data: Source, batch_size: int, set_aside: bool) -> None:
         """What the run has learnt."""
         self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
         self._state, self._seed_ = dict(run.state), run.seed
         self.n_iter_ = run.epoch
-        self.training_ = TrainingRun(len(rows), batch_size, run.epochs, run.seed, set_aside, run.computed_by)
+        longest = int(data.sequences.lengths.max()) if isinstance(data, Buckets) else None
+        self.training_ = TrainingRun(data.rows, batch_size, run.epochs, run.seed, set_aside, run.computed_by, longest)
         self.best_epoch_ = run.best_epoch or run.epoch
 
     # --- predicting ---------------------------------------------------------------------------------------------------

@@ -11,7 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainrule.calculus.differences import GradientCheck, check_gradients
 from chainrule.data.augment import as_augmentations
+from chainrule.data.text import SymbolReader
+from chainrule.equations.sizes import solve_sizes
 from chainrule.estimators import saving
+from chainrule.estimators.model import longest_row
 from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table
 from chainrule.training.history import FIRST
 from chainrule.training.source import epoch_batches
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 CHECKED_ROWS = 5
+CHECKED_LENGTH = 6  # of the longest of these rows, where they may differ
 
 
 class Inspection:
@@ -59,7 +63,7 @@ class Inspection:
         """A Python file that trains the same network with NumPy alone, from the same first values.
 
         It reads the arrays of ``training_arrays(X, y)``, and its losses are those of ``fit``, step by step, but for
-        augmentation, which it leaves out.
+        augmentation, which it leaves out, and rows that differ in length, of which it takes minibatches as they come.
         """
         from chainrule.backends.numpy.standalone import Training, standalone
 
@@ -69,6 +73,8 @@ class Inspection:
         augmented = bool(as_augmentations(model.augmentation))
         step = specification.step
         sizes = {**sizes_for_one_row(step.cost_system), "b": run.rows}
+        if run.longest is not None:
+            sizes[model.input_.length] = run.longest
         return standalone(
             Training(
                 step.system,
@@ -96,7 +102,10 @@ class Inspection:
         values: dict[str, Any] = {name: np.asarray(value, float) for name, value in model.parameters_.items()}
         values |= {name: np.asarray(value, float) for name, value in step.constants.items()}
         if X is None:
-            rows = random_rows(step, model.target_.size, CHECKED_ROWS)
+            most = longest_row(model.specification_.network)
+            length = CHECKED_LENGTH if most is None else min(CHECKED_LENGTH, most)
+            symbols = model.input_.symbols if isinstance(model.input_, SymbolReader) else 1
+            rows = random_rows(step, model.target_.size, symbols, CHECKED_ROWS, length)
         else:
             given = model._rows(X, y, None, reset=False, text_at=model._text_at())
             given = given.take(np.arange(min(CHECKED_ROWS, len(given))))
@@ -115,15 +124,22 @@ class Inspection:
         return saving.save(self, path)
 
 
-def random_rows(step: TrainingStep, targets: int, rows: int) -> dict[str, Array]:
-    """Random inputs of the network and the loss, [b, …]; ``targets``: how many classes or values there are."""
+def random_rows(step: TrainingStep, targets: int, symbols: int, rows: int, length: int) -> dict[str, Array]:
+    """Random inputs of the network and the loss, [b, …].
+
+    ``targets``: how many classes or values there are, ``symbols``: how many there are where rows consist of such,
+    ``length``: of the longest row, where rows differ in length.
+    """
     generator = np.random.default_rng(0)
-    sizes = {**sizes_for_one_row(step.cost_system), "b": rows}
+    known = solve_sizes(step.cost_system, {}, partial=True)
+    sizes = {axis: known.get(axis, length) for tensor in step.inputs for axis in tensor.axes} | {"b": rows}
     made: dict[str, Array] = {}
     for tensor in step.inputs:
         shape = [sizes[axis] for axis in tensor.axes]
-        if tensor.role == "integer":
-            made[tensor.name] = generator.integers(targets, size=shape)
+        if tensor.name == "length":
+            made[tensor.name] = generator.integers(1, length + 1, size=shape)
+        elif tensor.role == "integer":
+            made[tensor.name] = generator.integers(symbols if tensor.name == "x" else targets, size=shape)
         else:
             made[tensor.name] = generator.standard_normal(shape) if tensor.name == "x" else generator.random(shape)
     return made
