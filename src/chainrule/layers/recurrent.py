@@ -121,7 +121,7 @@ class GRU(Recurrent):
     gate r multiplies the product of the state and U, so that all three gates are one product; γ is the bias inside.
     """
 
-    source = "Cho et al. (2014), v1, as in Chung, Gulcehre, Cho, Bengio (2014); the reset gate after the product: cuDNN"
+    source = "Cho et al., Learning Phrase Representations using RNN Encoder-Decoder (2014), §2.3, first version"
     equations = """
     axis gate = 3
     data x[b,t,...]
