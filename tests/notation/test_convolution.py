@@ -23,7 +23,7 @@ def written(derivation: cr.Derivation) -> dict[str, str]:
     assert compared(derivation.system, values) > 0
     found = {}
     for equation in derivation.system.equations:
-        form = matrix_form(equation)
+        form = matrix_form(equation, derivation.system)
         if form is not None:
             box = matrix_box(form, derivation.names)
             check_latex(box_latex(box))
@@ -126,7 +126,8 @@ def test_groups_channels_of_their_own_and_pooling() -> None:
 )
 def test_no_windows(text: str) -> None:
     declared = "data x[b,h], V[h]\nparameter W[u]\ninteger t[b]\n"
-    form = matrix_form(cr.parse(declared + text).equations[0])
+    system = cr.parse(declared + text)
+    form = matrix_form(system.equations[0], system)
     assert form is None or "⋆" not in box_text(matrix_box(form, cr.derive(cr.parse(SQUARE), "C").names))
 
 
@@ -139,7 +140,7 @@ def test_values_of_windows_are_seen() -> None:
     other = cr.parse("axis p = 5, u = 3, h = 5\ndata x[h], W[u]\ny[p] = sum[u](x[p+u]*W[u])")
     values = {"x": np.arange(1.0, 6.0), "W": np.array([1.0, 2.0, 4.0])}
     arrays = {name: np.asarray(array) for name, array in cr.evaluate(system, values).items()}
-    form = matrix_form(other.equations[0])
+    form = matrix_form(other.equations[0], other)
     assert form is not None
     ((left, right),) = values_of(form, arrays, {"p": 5, "u": 3, "h": 5})
     assert not np.allclose(left, right)

@@ -44,7 +44,7 @@ def test_golden_equations(case: Case, golden) -> None:
     lines = []
     for equation in derivation.system.equations:
         lines.append(text(equation, derivation.names))
-        form = matrix_form(equation)
+        form = matrix_form(equation, derivation.system)
         if form is not None:
             lines.append(f"        {box_text(matrix_box(form, derivation.names))}")
     golden.check(f"notation/{case.name}.txt", "\n".join(lines) + "\n")

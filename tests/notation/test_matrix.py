@@ -73,7 +73,7 @@ def _system() -> System:
 @pytest.mark.parametrize("name", WRITTEN)
 def test_recognised(name: str) -> None:
     system = _system()
-    form = matrix_form(system.by_name[name])
+    form = matrix_form(system.by_name[name], system)
     assert (None if form is None else box_text(matrix_box(form, Names(system)))) == WRITTEN[name]
 
 
@@ -99,7 +99,7 @@ def compared(system: System, values: dict[str, np.ndarray]) -> int:
     sizes = solve_sizes(system, {name: array.shape for name, array in arrays.items()})
     count = 0
     for equation in system.equations:
-        form = matrix_form(equation)
+        form = matrix_form(equation, system)
         if form is not None:
             count += 1
             for left, right in values_of(form, arrays, sizes):
@@ -123,5 +123,6 @@ def compared(system: System, values: dict[str, np.ndarray]) -> int:
 def test_no_form(text: str) -> None:
     declared = "data E[v,d], z[b,h], x[b,k], w[u], A[i,j], B[j,k], D[k,i]\ninteger t[b]\n"
     declared = declared.replace("x[b,k]", "x[k]") if "x[k]" in text else declared
-    form = matrix_form(parse(declared + text).equations[0])
+    system = parse(declared + text)
+    form = matrix_form(system.equations[0], system)
     assert form is None or text.startswith("y[b,k] = x[k]")

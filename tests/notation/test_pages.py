@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.layers.attention import MultiHeadAttention
+from chainrule.layers import (
+    LSTM,
+    BatchNorm,
+    Conv2D,
+    Embedding,
+    GlobalAvgPool,
+    MaxPool2D,
+    MultiHeadAttention,
+    TransformerBlock,
+)
 from chainrule.layers.composition import Reading
-from chainrule.layers.convolution import Conv2D
-from chainrule.layers.embedding import Embedding
-from chainrule.layers.normalization import BatchNorm
-from chainrule.layers.pooling import GlobalAvgPool, MaxPool2D
-from chainrule.layers.recurrent import LSTM
-from chainrule.layers.transformer import TransformerBlock
 from chainrule.notation.compose import compose
 from chainrule.notation.names import Names
 from chainrule.notation.sections import alike, sections

@@ -48,7 +48,7 @@ def reading(log: Log, names: Names) -> Iterator[Block]:
         rows.append((("a tensor below",), ("a gather: the position is looked up in another tensor",)))
     if any(plain_axis(i) is None for node in nodes if isinstance(node, Access) for i in node.indices):
         rows.append((("outside",), ("a tensor read outside its range is 0",)))
-    forms = [form for equation in log.system.equations if (form := matrix_form(equation)) is not None]
+    forms = [form for equation in log.system.equations if (form := matrix_form(equation, log.system)) is not None]
     if forms:
         rows.append((("matrix form",), (
             "the first axis of a tensor counts rows, the second columns; a tensor with one axis is a column, ", ONES,

@@ -11,7 +11,9 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
-from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, plain_axis
+from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, base_axis, plain_axis
+from chainrule.equations.sizes import axis_classes
+from chainrule.equations.system import System
 from chainrule.equations.walk import children, free_axes, rebuild, rename, subexpressions, tensors
 from chainrule.notation.convolution import convolution_form
 from chainrule.notation.matrix_forms import (
@@ -40,15 +42,41 @@ from chainrule.notation.matrix_forms import (
 ALL = "all"  # stands for all axes of a tensor at once, where an equation only works element by element
 
 
-def matrix_form(equation: Equation) -> MatrixEquation | None:
-    """The form of an equation without its indices, convolutions first; None where it has none."""
+def matrix_form(equation: Equation, system: System) -> MatrixEquation | None:
+    """The form of an equation of the system without its indices, convolutions first; None where it has none."""
+    return _form_of(equation) if _reads_wholes(equation, system) else None
+
+
+def _reads_wholes(equation: Equation, system: System) -> bool:
+    """Whether what is read along an axis is as long as the axis, so that a form means no more than is read."""
+    classes = axis_classes(system)
+
+    def class_of(name: str) -> str:
+        return classes.get(base_axis(name), base_axis(name))
+
+    nodes = list(subexpressions(equation))
+    bounds = {
+        node.arguments[1]: node.arguments[2].value
+        for node in nodes
+        if isinstance(node, Apply) and node.function == "<=<" and isinstance(node.arguments[2], Number)
+    }
+    for node in nodes:
+        if isinstance(node, Access) and node.tensor in system.tensor_axes:
+            for index, name in zip(node.indices, system.tensor_axes[node.tensor], strict=True):
+                along = plain_axis(index) or bounds.get(index)
+                if isinstance(along, str) and class_of(along) != class_of(name):
+                    return False
+    return True
+
+
+def _form_of(equation: Equation) -> MatrixEquation | None:
     windows = convolution_form(equation)
     if windows is not None:
         return windows
     if len(equation.axes) > 2:
         together = _all_axes_as_one(equation)
         if together is not None:
-            return matrix_form(together)
+            return _form_of(together)
     found = min(_forms(equation, 2), key=lambda form: _detours(form.right), default=None)
     reduced = any(isinstance(node, Reduce) for node in subexpressions(equation.expression))
     if len(equation.axes) > 1 and (_sums(found) if found is not None else reduced):
@@ -234,6 +262,8 @@ class _Recogniser:
             if whole is not None:
                 inner = self.form(whole, axes[0], axes[1] if len(axes) > 1 else None)
                 return inner and Norm(inner)
+        if any(self.column(groups, axis) is None for group in groups if len(group) == 1 for axis in group):
+            return None
         edges = [group for group in groups if len(group) == 2]
         degree = {axis: sum(axis in edge for edge in edges) for axis in (*axes, rows, columns) if axis is not None}
         loose = [axis for axis in axes if degree[axis] < 2]

@@ -95,7 +95,7 @@ def equation_line(equation: Equation, names: Names, tag: str = "") -> Line:
 
 
 def _matrix(equation: Equation, names: Names) -> tuple[Box, Box] | None:
-    form = matrix_form(equation)
+    form = matrix_form(equation, names.system)
     return None if form is None else matrix_sides(form, names)
 
 
