@@ -93,7 +93,11 @@ def test_convolution(
 
 @settings(max_examples=20, deadline=None)
 @given(
-    st.sampled_from(["max", "sum", "min"]), st.integers(1, 4), st.integers(1, 4), st.integers(4, 9), st.integers(1, 9)
+    st.sampled_from(["max", "sum", "min"]),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(4, 9),
+    st.integers(1, 9),
 )
 def test_pooling(operation: str, window: int, stride: int, size: int, c: int) -> None:
     check(*system_of(pooling(operation, window, stride), 1, (2, size, size + 1, c), 1))
@@ -118,27 +122,33 @@ def test_a_shifted_read_beyond_the_end_is_padded() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("element", TYPES)
-@pytest.mark.parametrize("shape", [(7, 5, 3, 4), (13, 33, 2, 300), (1, 16, 1, 1), (40, 3, 9, 3), (6, 70, 5, 31)])
+@pytest.mark.parametrize(
+    "shape", [(7, 5, 3, 4), (13, 33, 2, 300), (1, 16, 1, 1), (40, 3, 9, 3), (6, 70, 5, 31), (200, 75, 40, 8)]
+)
 def test_engine(target: str, element: str, shape: tuple[int, int, int, int]) -> None:
     """Rows and runs of A anywhere, times B in rows, onto C; nothing beyond the columns is touched."""
     rows, columns, runs, run = shape
+    images, step = 3, 2 if columns > 5 else 1
     library = jit.library(gemm.module(TARGETS[target], element).text, TARGETS[target])
     i, p = ctypes.c_int64, ctypes.c_void_p
     address = library.address(f"window_{SUFFIX[element]}")
-    window = ctypes.CFUNCTYPE(None, p, p, p, i, p, i, i, p, i, i, i, i, i, i)(address)
+    window = ctypes.CFUNCTYPE(None, p, p, p, i, i, p, i, i, p, *[i] * 7, p)(address)
     generator = np.random.default_rng(1)
     A = generator.normal(size=4000).astype(TYPES[element])
     starts, offsets = generator.integers(0, 1000, size=rows), generator.integers(0, 1000, size=runs)
-    B = generator.normal(size=(runs * run, columns)).astype(TYPES[element])
+    starts[: rows // 2] = np.arange(rows // 2)  # some of them side by side
+    B = generator.normal(size=(images * runs * run, columns)).astype(TYPES[element])
     C = np.full((rows, columns + 3), 7, TYPES[element])
     width = gemm.NR(TARGETS[target], element)
+    scratch = np.empty(gemm.scratch_elements(TARGETS[target], element), TYPES[element])
     for accumulate in (0, 1):
         window(
-            *(A.ctypes.data, starts.ctypes.data, offsets.ctypes.data, 2),
+            *(A.ctypes.data, starts.ctypes.data, offsets.ctypes.data, 7, step),
             *(B.ctypes.data, columns, width, C.ctypes.data, columns + 3),
-            *(rows, columns, runs, run, accumulate),
+            *(rows, columns, images, runs, run, accumulate, scratch.ctypes.data),
         )
-    gathered = A[starts[:, None, None] + offsets[:, None] + 2 * np.arange(run)].reshape(rows, -1)
+    places = 7 * np.arange(images)[:, None, None] + offsets[:, None] + step * np.arange(run)
+    gathered = A[starts[:, None, None, None] + places].reshape(rows, -1)
     tolerance = 1e-4 if element == "float" else 1e-11
     np.testing.assert_allclose(C[:, :columns], 2 * gathered.astype(np.float64) @ B, rtol=tolerance, atol=tolerance * 50)
     assert (C[:, columns:] == 7).all()

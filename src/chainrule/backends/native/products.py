@@ -55,6 +55,13 @@ class Product:
     def window(self) -> bool:
         return bool(self.listed)
 
+    def images(self, steps: _Steps) -> str | None:
+        """The last axis of ``sums``, if it and ``k`` are one in B."""
+        last = self.sums[-1] if self.window and self.sums else None
+        right = self.contraction.right
+        fits = last is not None and self.packing == "direct" and _fits(steps, last, self.k[0], (right,))
+        return last if fits else None
+
     def tile_rows(self, space: Space) -> int:
         return gemm.MR(space.target, space.element)
 
@@ -282,7 +289,10 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
             low, high = place.ranges.get(axis, (integer(0), place.size(axis)))
             index[axis] = low if axis == product.along else stack.enter_context(f.loop(low, high)).index
         accumulate: Value = integer(1 if adds else 0)
+        images = product.images(steps)
         for axis in product.sums:
+            if axis == images:
+                continue
             low, high = place.ranges.get(axis, (integer(0), place.size(axis)))
             loop = stack.enter_context(f.loop(low, high))
             index[axis] = loop.index
@@ -365,10 +375,14 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
                 _declare_pack(f.module, name)
                 f.call(f"pack_{name}", "void", *arguments)
         ldc = step(result, rows)
-        if product.window:
-            _call_window(steps, product, place, (a, b, sbk, sbp, c, ldc, n, accumulate))
-            return
         scratch = f.pointer(place.scratch, element, integer(inline_elements(space, product)))
+        if product.window:
+            k0 = (integer(0), integer(1))
+            if images is not None:
+                low, high = place.ranges.get(images, (integer(0), place.size(images)))
+                k0 = (place.amount(left.step(images)), f.sub(high, low))
+            _call_window(steps, product, place, (a, b, sbk, sbp, c, ldc, n, accumulate, scratch), k0)
+            return
         _declare_gemm(f.module, name)
 
         def multiply(a: Value, c: Value, m: Value, k: Value) -> None:
@@ -384,10 +398,12 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
                 multiply(a, address(result, place.pointer(result.tensor)), extent(rows), integer(0))
 
 
-def _call_window(steps: _Steps, product: Product, place: Place, arguments: tuple[Value, ...]) -> None:
+def _call_window(
+    steps: _Steps, product: Product, place: Place, arguments: tuple[Value, ...], k0: tuple[Value, Value]
+) -> None:
     """A call of ``window``, with tables of where rows and runs of k begin; the first of the rows may be a part."""
     f, space, left = place.function, steps.space, product.contraction.left
-    a, b, sbk, sbp, c, ldc, n, accumulate = arguments
+    a, b, sbk, sbp, c, ldc, n, accumulate, scratch = arguments
     name = "f32" if space.element == "float" else "f64"
     first, *others = product.listed
     runs = product.k[: len(product.k) - len(product.run)]
@@ -396,15 +412,16 @@ def _call_window(steps: _Steps, product: Product, place: Place, arguments: tuple
         low, high = place.ranges[first]
         inner = prod(space.size(axis) for axis in others)
         m = f.mul(f.sub(high, low), integer(inner))
-    kinds = ["ptr", "ptr", "ptr", "i64", "ptr", "i64", "i64", "ptr", *["i64"] * 6]
+    kinds = ["ptr", "ptr", "ptr", "i64", "i64", "ptr", "i64", "i64", "ptr", *["i64"] * 7, "ptr"]
     f.module.declare(f"window_{name}", "void", kinds)
     f.call(
         f"window_{name}",
         "void",
         *(a, _table(f.module, steps.places(left, product.listed)), _table(f.module, steps.places(left, runs))),
-        *(integer(steps.of(left, product.run[-1])), b, sbk, sbp, c, ldc, m, n),
+        *(k0[0], integer(steps.of(left, product.run[-1])), b, sbk, sbp, c, ldc, m, n, k0[1]),
         *(integer(prod(space.size(axis) for axis in axes)) for axes in (runs, product.run)),
         accumulate,
+        scratch,
     )
 
 

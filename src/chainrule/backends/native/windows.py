@@ -30,11 +30,13 @@ from chainrule.equations.node import (
     plain_axis,
 )
 from chainrule.equations.order import order
-from chainrule.equations.sizes import axis_classes
-from chainrule.equations.system import System
+from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.system import Role, System
 from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions, substitute
+from chainrule.errors import ChainruleError
 
 MOST_COPIED = 4  # a factor is written anew if it grows to no more than so many times its size
+LASTING: tuple[Role, ...] = ("parameter", "state")  # their sizes are not the data's
 BOUND_FUNCTIONS = ("argmax", "argmin")
 
 
@@ -49,6 +51,9 @@ class _Windows:
         self.system = system
         self.sizes = dict(sizes)
         self.classes = axis_classes(system)
+        lasting = (name for role in LASTING for tensor in system.named(role) for name in tensor.axes)
+        known = solve_sizes(system, {}, partial=True)
+        self.fixed = {self.classes.get(name, name) for name in (*known, *lasting)}
         self.equations: list[Equation] = []
         self.declared: list[tuple[str, Expression | None]] = []
         self.copies: dict[Any, str] = {}
@@ -72,7 +77,7 @@ class _Windows:
         for other in (name, base_axis(name), self.classes.get(base_axis(name), name)):
             if other in self.sizes:
                 return self.sizes[other]
-        raise KeyError(name)
+        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
 
     def rewritten(self, node: Any, equation: Equation) -> Any:
         node = rebuild(node, lambda child: self.rewritten(child, equation))
@@ -222,14 +227,14 @@ class _Windows:
             return phased
         if any(not isinstance(a, str) for f in factors for index in f.indices for _, a in index.terms):
             return node
-        larger = max((0, 1), key=lambda n: self.elements(factors[n].tensor))
+        seen = max((0, 1), key=lambda n: self.as_window(factors[n]))
         for name in node.axes:
-            if _coefficient(factors[larger], name) < 0 or (
-                _coefficient(factors[1 - larger], name) < 0 and not _coefficient(factors[larger], name)
+            if _coefficient(factors[seen], name) < 0 or (
+                _coefficient(factors[1 - seen], name) < 0 and not _coefficient(factors[seen], name)
             ):
                 back = combine([(-1, name)], self.size(name) - 1)
                 factors = [substitute(factor, {name: back}) for factor in factors]
-        factors[1 - larger] = self.forwards(factors[1 - larger], factors[larger], node, equation)
+        factors[1 - seen] = self.forwards(factors[1 - seen], factors[seen], node, equation)
         if any(c < 0 for factor in factors for index in factor.indices for c, _ in index.terms):
             return node
         factors = [self.padded(factor) for factor in factors]
@@ -242,6 +247,12 @@ class _Windows:
             for index in factor.indices
             if isinstance(index, Index)
         )
+
+    def as_window(self, factor: Any) -> tuple[int, bool, int]:
+        """How much speaks for a factor to be seen through the window, and for the other to be the weights."""
+        several = sum(len(index.terms) > 1 for index in factor.indices)
+        data = any(self.classes.get(name, name) not in self.fixed for name in free_axes(factor) if "°" not in name)
+        return several, data, self.elements(factor.tensor)
 
     def is_integer(self, tensor: str) -> bool:
         return self.system.input_by_name[tensor].role == "integer"
