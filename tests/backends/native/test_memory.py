@@ -77,7 +77,7 @@ def test_vocabulary(item: Definition) -> None:
     made = step_with(item)
     program = compile(made.system, (made.cost,), "float32")
     state = compile(made.initialization, tuple(t.name for t in made.parameters), "float32").run({}, {}, seed=1)
-    program.run({**data_for(made), "rows": np.arange(9), "η": 0.1}, dict(state))
+    program.run({**data_for(made, item), "rows": np.arange(9), "η": 0.1}, dict(state))
     assert program._last is not None
     assert is_tight(program._last.memory)
 
