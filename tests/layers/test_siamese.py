@@ -48,9 +48,7 @@ def test_triplets_of_images_train(backend: str) -> None:
 
 
 def test_states_are_refused() -> None:
-    with pytest.raises(
-        ChainruleError, match=r"siamese1: batchnorm1\.\w is a state, which only one"
-    ):
+    with pytest.raises(ChainruleError, match=r"siamese1: batchnorm1\.\w is a state, which only one"):
         Network(Siamese(Dense(3), BatchNorm())).composed({"p": 2, "i": 4})
 
 
