@@ -50,7 +50,7 @@ class Definition:
     def __repr__(self) -> str:
         """The constructor call, without the arguments that have their default values."""
         arguments = []
-        for field in sorted(dataclasses.fields(self), key=lambda field: field.kw_only):
+        for field in sorted(dataclasses.fields(self), key=lambda field: bool(field.kw_only)):
             value = plain(getattr(self, field.name))
             if field.default is dataclasses.MISSING:
                 arguments.append(repr(value))
