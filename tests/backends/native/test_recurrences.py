@@ -94,3 +94,20 @@ def test_steps_are_contiguous() -> None:
     tensors = program._last.space.tensors
     assert tensors["n"].axes == ("t", "b", "k")
     assert tensors["h"].axes == ("b", "t", "k")
+
+
+def test_copies_are_no_statements() -> None:
+    """Another name or order of axes costs nothing, also where it is read a step before."""
+    text = """
+    data x[b,t]
+    y[t,b] = x[b,t]
+    z[b,t] = y[t,b]
+    a[b,t] = 2*z[b,t-1] + y[t,b]
+    """
+    system = parse(text)
+    program = compile(system, ("a",), "float64")
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    found = program.run({"x": x}, {})["a"]
+    np.testing.assert_allclose(found, x + 2 * np.pad(x, ((0, 0), (1, 0)))[:, :-1])
+    assert [s.name for s in _statements(program)] == ["a"]
+    check(system, {"x": x})

@@ -3,19 +3,19 @@
 ``∂U[l,k] = sum[b,t](∂n[b,t,k]*(1 - n[b,t,k]^2)*h[b,t-1,l])`` becomes ``δ[b,t,k] = ∂n[b,t,k]*(1 - n[b,t,k]^2)`` and
 ``∂U[l,k] = sum[b,t](δ[b,t,k]*h[b,t-1,l])``.  The factors of a side get one equation wherever they stand, also if they
 are read a step further on; factors that do not depend on what is summed over leave the sum; a sum that stands in
-several equations, in a recurrence or out of it, gets an equation, too.
+several equations, in a recurrence or out of it, gets an equation, too.  Equations that only copy are left out.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 from chainrule.backends.passes import alike
 from chainrule.equations.functions import COMPARISONS
-from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Reduce, access, plain_axis
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Reduce, access, base_axis, plain_axis
 from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
 from chainrule.equations.walk import free_axes, rebuild, subexpressions, substitute, tensors
@@ -24,6 +24,41 @@ from chainrule.equations.walk import free_axes, rebuild, subexpressions, substit
 def factored(system: System) -> System:
     """The system with every sum of products that can be a matrix product written as one."""
     return _with_sums_named(_Factoring(system).run())
+
+
+def without_copies(system: System, kept: Collection[str]) -> System:
+    """The system without the equations that only give a tensor another name or order of axes, unless it is ``kept``."""
+    classes = axis_classes(system)
+    copies: dict[str, tuple[Equation, Access]] = {}
+    for equation in system.equations:
+        read = equation.expression
+        if equation.name in kept or not isinstance(read, Access) or len(read.indices) != len(equation.axes):
+            continue
+        places = tuple(plain_axis(index) for index in read.indices)
+        if set(places) == set(equation.axes) and _alike(system.tensor_axes[read.tensor], places, classes):
+            copies[equation.name] = equation, read
+
+    def replaced(node: Any) -> Any:
+        node = rebuild(node, replaced)
+        if isinstance(node, Access) and node.tensor in copies:
+            equation, read = copies[node.tensor]
+            at = dict(zip(equation.axes, node.indices, strict=True))
+            return replaced(Access(read.tensor, tuple(at[str(plain_axis(index))] for index in read.indices)))
+        return node
+
+    others = (equation for equation in system.equations if equation.name not in copies)
+    equations = tuple(Equation(e.name, e.axes, replaced(e.expression)) for e in others)
+    return System(equations, system.inputs, system.sizes, system.sources)
+
+
+def _alike(axes: Sequence[str], others: Sequence[str | None], classes: Mapping[str, str]) -> bool:
+    """Whether the axes have the sizes of the others, one by one."""
+
+    def representative(name: str) -> str:
+        return classes.get(name, classes.get(base_axis(name), base_axis(name)))
+
+    pairs = zip(axes, others, strict=True)
+    return all(other is not None and representative(axis) == representative(other) for axis, other in pairs)
 
 
 def _with_sums_named(system: System) -> System:

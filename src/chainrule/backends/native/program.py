@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from chainrule.backends.facts import Place, Range
 from chainrule.backends.inputs import check_request, read, safe_reads, sizes_of
 from chainrule.backends.native import jit, memory, program_text, routines, threads
-from chainrule.backends.native.factors import factored
+from chainrule.backends.native.factors import factored, without_copies
 from chainrule.backends.native.layout import recurrent_axes_first
 from chainrule.backends.native.memory import OUTPUT, Memory
 from chainrule.backends.native.program_text import CONTROL, HALT, STOP, Text
@@ -167,7 +167,8 @@ class NativeProgram:
     def _system(self, given: frozenset[str]) -> System:
         if given not in self._prepared:
             system = with_literals(prepared(self.system, self.outputs), self.outputs)
-            system = recurrent_axes_first(factored(system), {*self.outputs, *system.updates.values()})
+            kept = {*self.outputs, *system.updates.values()}
+            system = recurrent_axes_first(factored(without_copies(system, kept)), kept)
             inputs = tuple(replace(t, role="data", distribution=None) if t.name in given else t for t in system.inputs)
             self._prepared[given] = System(system.equations, inputs, system.sizes, system.sources)
         return self._prepared[given]
@@ -270,7 +271,7 @@ class Bound:
         self.program = program
         self.state = {name: np.array(value, program.dtype, order="C") for name, value in state.items()}
         self._names = {tensor.name for tensor in system.inputs} - self.state.keys()
-        self._plain = not system.updates and not system.named("integer") and not system.named("random")
+        self._plain = not system.updates and not system.named("random")
         self._latest: list[_Call] = []
 
     def __call__(self, values: Mapping[str, ArrayLike]) -> dict[str, Array]:
@@ -296,6 +297,10 @@ class Bound:
 SMALL_ARRAY = 16_384  # elements up to which copying is quicker than asking NumPy for an address
 
 
+# What is known of integers that differ from call to call: the code checks every position that they say.
+ANY = (-(2**62), 2**62)
+
+
 class _Call:
     """The arguments of calls with data of certain shapes and types; one thread uses it at a time.
 
@@ -306,8 +311,8 @@ class _Call:
         shapes = {name: array.shape for name, array in (*state.items(), *arrays.items())}
         known = program.system.input_by_name
         known_shapes = {name: shape for name, shape in shapes.items() if name in known}
-        self.variant = variant = program.variant(known_shapes, frozenset(), frozenset(), {})
-        self.dtype = program.dtype
+        anything = {tensor.name: ANY for tensor in program.system.named("integer")}
+        self.variant = variant = program.variant(known_shapes, frozenset(), frozenset(), anything)
         self.state = state
         self.control = np.zeros(CONTROL, dtype=np.int64)
         self.control[HALT] = 1
@@ -328,14 +333,15 @@ class _Call:
                 slots[name] = at
                 if name in state:
                     self.words[at] = _address(state[name])
-        # name, shape, type, own memory or None, word of the address (None: the code does not read it)
-        self.inputs: list[tuple[str, tuple[int, ...], Any, Array | None, int | None]] = []
+        # name, shape, type, type in the code, own memory or None, word of the address (None: the code does not read it)
+        self.inputs: list[tuple[str, tuple[int, ...], Any, Any, Array | None, int | None]] = []
         for name, array in arrays.items():
             where = slots.get(name)
-            own = np.empty(array.shape, program.dtype) if array.size <= SMALL_ARRAY else None
+            read_as = np.dtype(np.int64) if name in anything else program.dtype
+            own = np.empty(array.shape, read_as) if array.size <= SMALL_ARRAY else None
             if where is not None and own is not None:
                 self.words[where] = _address(own)
-            self.inputs.append((name, array.shape, array.dtype, own, where))
+            self.inputs.append((name, array.shape, array.dtype, read_as, own, where))
         self.outputs: list[tuple[str, tuple[int, ...], Any, Array | None, int]] = []
         for name in program.outputs:
             shape = tuple(space.size(axis) for axis in space.tensors[name].axes)
@@ -354,14 +360,14 @@ class _Call:
         if len(values) != len(self.inputs):
             return None
         kept = []
-        for name, shape, kind, own, at in self.inputs:
+        for name, shape, kind, read_as, own, at in self.inputs:
             value = values.get(name)
             if type(value) is not np.ndarray or value.shape != shape or value.dtype != kind:
                 return None
             if own is not None:
                 own[...] = value
             elif at is not None:
-                array = np.require(value, self.dtype, ("C", "A"))
+                array = np.require(value, read_as, ("C", "A"))
                 self.words[at] = _address(array)
                 kept.append(array)
         results: dict[str, Array] = {}
