@@ -90,7 +90,7 @@ def test_npz(run: Command, tmp_path: Path) -> None:
         (("train", "one"), "one: all images are of one class, 'dark'"),
         (("train", "flat"), "nothing says what the images show"),
         (("train", "images", "--test", "nothing"), "nothing: no such file or folder"),
-        (("train", "images", "--test", "other"), "other: 'blue' is no class of the training images"),
+        (("train", "images", "--test", "other"), "other: 'blue' is no class of the training rows"),
         (("train", "mixed"), "images of one size"),
     ],
 )

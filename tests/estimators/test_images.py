@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,25 @@ def test_not_in_memory_is_the_same_as_in_memory(monkeypatch: pytest.MonkeyPatch)
     assert_same(parts, whole)
     assert parts.history_["validation_loss"] == whole.history_["validation_loss"]
     np.testing.assert_array_equal(parts.predict_proba(pixels), whole.predict_proba(pixels))
+
+
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Of 48 MB that the network reads, a few are there at a time; of images in a mapped file not even the bytes are."""
+    np.save(tmp_path / "X.npy", np.random.default_rng(0).integers(0, 256, (1000, 64, 64, 3)).astype(np.uint8))
+    pixels = np.load(tmp_path / "X.npy", mmap_mode="r")
+    labels = np.arange(1000) % 2
+    monkeypatch.setattr(sources, "NUMBERS_IN_MEMORY", 0)
+    monkeypatch.setattr(sources, "NUMBERS_AT_ONCE", 2**18)
+    monkeypatch.setattr(source, "CHUNK_BYTES", 2**20)
+    model = Classifier(Network(Dense(2)), epochs=1, random_state=0, augmentation=Flip(), validation_fraction=0.1)
+    model.fit(pixels[:40], labels[:40])  # equations and code are made once
+    tracemalloc.start()
+    try:
+        model.fit(pixels, labels).predict(pixels)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 15e6
 
 
 @pytest.mark.parametrize("backend", ["numpy", "native"])

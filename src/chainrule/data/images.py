@@ -7,7 +7,7 @@ their rows are needed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -29,27 +29,38 @@ PIXELS_IN_MEMORY = 512 * 2**20  # bytes; the files of a larger set stay files
 
 @dataclass(frozen=True)
 class Pixels:
-    """Images in memory, bytes [b,h,w] or [b,h,w,c]; ``labels`` [b] where they came with some; ``resize``: they came
-    from files that were scaled to this size.
+    """Images in memory, or mapped into it: those at the places ``at`` [b] (None: all) of the bytes ``whole`` [n,h,w] or
+    [n,h,w,c], which are never copied.
+
+    ``labels`` [b] where they came with some; ``resize``: they came from files that were scaled to this size.
     """
 
-    values: Array
+    whole: Array
     labels: Array | None = None
     resize: bool = False
+    at: Array | None = None
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.whole if self.at is None else self.at)
 
     @property
     def shape(self) -> tuple[int, ...]:
         """That of one image."""
-        return self.values.shape[1:]
+        return self.whole.shape[1:]
+
+    @property
+    def values(self) -> Array:
+        """The pixels of these images, [b,h,w] or [b,h,w,c]."""
+        return self.whole if self.at is None else self.whole[self.at]
 
     def take(self, rows: Array) -> Pixels:
-        return Pixels(self.values[rows], None if self.labels is None else self.labels[rows], self.resize)
+        labels = None if self.labels is None else self.labels[rows]
+        return Pixels(self.whole, labels, self.resize, rows if self.at is None else self.at[rows])
 
     def parts(self) -> list[Array]:
-        return [self.values]
+        """The SHA-256 of each image, [b, 32]: no more memory than that for finding those that are the same."""
+        places = range(len(self.whole)) if self.at is None else self.at
+        return [_digests(self.whole[place].tobytes() for place in places)]
 
 
 @dataclass(frozen=True)
@@ -70,8 +81,7 @@ class Files:
 
     def parts(self) -> list[Array]:
         """The SHA-256 of each file, [b, 32]: copies of a file are the same image."""
-        digests = b"".join(hashlib.sha256(path.read_bytes()).digest() for path in self.paths)
-        return [np.frombuffer(digests, np.uint8).reshape(len(self), -1)]
+        return [_digests(path.read_bytes() for path in self.paths)]
 
     def decoded(self) -> Pixels:
         """Their pixels.  Raises ChainruleError naming a file that is damaged or of another size."""
@@ -80,6 +90,11 @@ class Files:
 
 
 Images = Pixels | Files
+
+
+def _digests(contents: Iterable[bytes]) -> Array:
+    digests = [hashlib.sha256(content).digest() for content in contents]
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), -1)
 
 
 def read_images(source: str | Path | Sequence[Any], size: int | tuple[int, int] | None = None) -> Images:
