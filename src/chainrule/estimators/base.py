@@ -169,7 +169,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
         state = first_state(self.specification_.step, seed, backend=backend)
         batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
-        epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size))
+        epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size, self.input_))
         run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
         rates = self.specification_.optimizer.rates(run.steps)
         self._train(run, rows, aside, batch_size, rates, set_aside=validation is None)

@@ -39,6 +39,7 @@ SMOOTHING = 0.05
 SMALL_SET = 4000  # rows; from here on batches are larger and the best epoch is chosen on validation rows
 STEPS = 1000  # for small sets
 EPOCHS = 30  # for others
+EPOCHS_OF_IMAGES = 10  # a pass takes minutes where that over a table takes a second, and ten show what there is to see
 
 
 def default_network(units: int | tuple[int, ...], reader: Reader) -> Network:
@@ -99,10 +100,10 @@ def default_batch_size(rows: int) -> int:
     return 32 if rows < SMALL_SET else 256
 
 
-def default_epochs(rows: int, batch_size: int) -> int:
+def default_epochs(rows: int, batch_size: int, reader: Reader) -> int:
     """Small sets get a number of steps, so that tiny ones have time to learn; others a number of epochs."""
     if rows >= SMALL_SET:
-        return EPOCHS
+        return EPOCHS_OF_IMAGES if "h" in reader.sizes else EPOCHS
     return math.ceil(STEPS / math.ceil(rows / batch_size))
 
 
