@@ -52,7 +52,7 @@ def test_the_vocabulary_is_filled_in() -> None:
     texts = ["good film", "bad film", "good", "bad", "good good film", "bad bad film"] * 3
     model = Classifier("lstm_classifier(units=4, embedding=3)", epochs=1, random_state=0)
     model.fit(texts, ["+", "-"] * 9)
-    assert model.specification_.network == lstm_classifier(2, model.input_.symbols, units=4, embedding=3)
+    assert model.specification_.network == lstm_classifier(model.input_.symbols, 2, units=4, embedding=3)
 
 
 def test_a_saved_model_has_the_name_and_the_layers(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ EXAMPLES: dict[str, tuple[Network, Reading, tuple[int | None, ...]]] = {
     "lenet5": (lenet5(3), Reading.of({"h": 12, "w": 12}), (3,)),
     "convnet": (convnet(3, (2, 3), 5, 0.25), IMAGE, (3,)),
     "resnet": (resnet(3, 18, (2, 3, 4, 5), small_images=True), IMAGE, (3,)),
-    "lstm_classifier": (lstm_classifier(3, 7, units=4, layers=2, embedding=3, dropout=0.1), SYMBOLS, (3,)),
+    "lstm_classifier": (lstm_classifier(7, 3, units=4, layers=2, embedding=3, dropout=0.1), SYMBOLS, (3,)),
     "gpt": (gpt(7, 6, layers=2, heads=2, units=4), Reading.of({"t": 6}, "integer"), (6, 7)),
     "seq2seq": (seq2seq(7, 3, units=4), SYMBOLS, (None, 3)),
     "transformer": (transformer(7, 3, layers=1, heads=2, units=4), SYMBOLS, (None, 3)),
@@ -98,7 +98,7 @@ def test_lstm_classifier_has_the_parameters_of_its_formula() -> None:
     embedded, units = 5, 6
     lstm = 4 * units * (embedded + units + 1)
     above = 4 * units * (units + units + 1)
-    network = lstm_classifier(3, 11, units=units, layers=2, embedding=embedded)
+    network = lstm_classifier(11, 3, units=units, layers=2, embedding=embedded)
     assert sizes_of(network, SYMBOLS)[0] == 11 * embedded + lstm + above + (units + 1) * 3
 
 
@@ -127,7 +127,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: autoencoder((8,)), "autoencoder: sizes are at least those of the input and of the code"),
     (lambda: gpt(5, 4, layers=0), "gpt: layers must be a whole number of at least 1, not 0"),
     (lambda: seq2seq(5, 4, units=3), "seq2seq: units must be even"),
-    (lambda: lstm_classifier(2, 0), "Embedding: vocabulary must be a whole number"),
+    (lambda: lstm_classifier(0, 2), "lstm_classifier: vocabulary must be a whole number"),
 ]
 
 

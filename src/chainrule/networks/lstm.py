@@ -7,7 +7,7 @@ from chainrule.layers import LSTM, Dense, Dropout, Embedding, Layer, Network
 
 
 def lstm_classifier(
-    classes: int, vocabulary: int, units: int = 128, layers: int = 1, embedding: int = 100, dropout: float = 0.0
+    vocabulary: int, classes: int, units: int = 128, layers: int = 1, embedding: int = 100, dropout: float = 0.0
 ) -> Network:
     """From symbols ``x[b,t]`` to logits ``z[b,k]``: an embedding, LSTMs one above the other, a dense layer.
 
@@ -16,6 +16,8 @@ def lstm_classifier(
     Source: Graves, Supervised Sequence Labelling with Recurrent Neural Networks (2012), §4; Dai, Le, Semi-supervised
     Sequence Learning (2015), §2.
     """
+    check_count("lstm_classifier", "vocabulary", vocabulary)
+    check_count("lstm_classifier", "classes", classes)
     count = check_count("lstm_classifier", "layers", layers)
     dropped: tuple[Layer, ...] = (Dropout(dropout),) if dropout else ()
     below = [layer for _ in range(count - 1) for layer in (LSTM(units, states="all"), *dropped)]
