@@ -49,7 +49,7 @@ _PUBLIC = {
     ),
     "chainrule.initializers": (
         "Zeros", "Constant", "Normal", "Uniform", "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal",
-        "LeCunUniform", "LeCunNormal", "Orthogonal",
+        "LeCunUniform", "LeCunNormal", "Orthogonal", "ForgetGateOnes",
     ),
     "chainrule.regularizers": ("L2", "L1", "ElasticNet", "PerExample"),
     "chainrule.training.callbacks": ("Callback", "EarlyStopping", "Run"),
@@ -57,6 +57,10 @@ _PUBLIC = {
     "chainrule.training.history": ("History",),
     "chainrule.data.files": ("read_table", "split_target"),
     "chainrule.data.images": ("read_images",),
+    "chainrule.data.text": ("Words", "Characters", "BytePairs"),
+    "chainrule.data.audio": ("LogMel", "MFCC"),
+    "chainrule.data.recordings": ("recordings", "waves"),
+    "chainrule.data.series": ("Channels", "windows"),
     "chainrule.data.augment": (
         "Flip", "Shift", "Rotate", "Zoom", "Crop", "Colour", "Noise", "Cutout", "Mixup",
     ),

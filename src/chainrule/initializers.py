@@ -2,7 +2,7 @@
 
 ``fan_in`` is the number of products summed into one output of the layer, ``fan_out`` the number of outputs that one
 input reaches; both are read from the equations of the layer (``layers/composition.py``).  In a definition ``...`` are
-the axes counted by ``fan_in`` and ``j`` the others.
+the axes counted by ``fan_in`` and ``j`` the others, or those behind the first of them where that is ``gate``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,14 @@ class Constant(Initializer):
     equations = "data κ\nθ[...,j] = κ"
 
     value: float = symbol("κ", 0.0)
+
+
+@dataclass(frozen=True, repr=False)
+class ForgetGateOnes(Initializer):
+    """1 for the forget gate, 0 for the gates i, g and o: the biases of an LSTM, whose cell then keeps what it has."""
+
+    source = "Jozefowicz, Zaremba, Sutskever, An Empirical Exploration of Recurrent Network Architectures (2015), §2.2"
+    equations = "θ[...,gate,j] = [gate = 1]"
 
 
 @dataclass(frozen=True, repr=False)

@@ -11,6 +11,7 @@ from tests.contracts.catalogue import items
 from chainrule.equations.evaluate import evaluate
 from chainrule.initializers import (
     Constant,
+    ForgetGateOnes,
     GlorotNormal,
     GlorotUniform,
     HeNormal,
@@ -29,6 +30,7 @@ IN, OUT = 60, 40
 MOMENTS: dict[Initializer, tuple[float, float]] = {
     Zeros(): (0, 0),
     Constant(0.5): (0.5, 0),
+    ForgetGateOnes(): (1 / OUT, (1 - 1 / OUT) / OUT),
     Normal(0.3, mean=1.0): (1, 0.09),
     Uniform(-1.0, 2.0): (0.5, 9 / 12),
     GlorotUniform(): (0, 2 / (IN + OUT)),

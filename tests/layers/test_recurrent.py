@@ -41,12 +41,10 @@ def joined(values: dict[str, NDArray[Any]], scope: str) -> dict[str, NDArray[Any
     def rows(matrix: NDArray[Any]) -> NDArray[Any]:
         return np.moveaxis(matrix, 0, -1).reshape(-1, matrix.shape[0])
 
-    biases = {"rnn": ("β",), "lstm": ("βi", "βf", "βg", "βo"), "gru": ("βr", "βz", "βn")}[scope[:-1]]
-    own = {name: values[f"{scope}.{name}"] for name in ("W", "U", *biases)}
     return {
-        "weight_ih": rows(own["W"]),
-        "weight_hh": rows(own["U"]),
-        "bias_ih": np.concatenate([own[name] for name in biases]),
+        "weight_ih": rows(values[f"{scope}.W"]),
+        "weight_hh": rows(values[f"{scope}.U"]),
+        "bias_ih": values[f"{scope}.β"].reshape(-1),
     }
 
 
@@ -151,7 +149,7 @@ def test_several_features_and_none() -> None:
 def test_first_values() -> None:
     made = Network(LSTM(6)).composed({"t": 3, "i": 2})
     values = evaluate(initialization(made.system, made.initializers), {}, seed=1)
-    assert (values["lstm1.βf"] == 1).all() and not values["lstm1.βi"].any()
+    np.testing.assert_array_equal(values["lstm1.β"], np.outer([0, 1, 0, 0], np.ones(6)))
     recurrent = values["lstm1.U"].reshape(6, -1)
     np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(6), atol=1e-6)
 

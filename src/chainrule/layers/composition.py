@@ -18,7 +18,7 @@ from chainrule.equations.compose import ELLIPSIS, Axes, fresh, instantiate, matc
 from chainrule.equations.node import Access, Equation, Expression, Index, Number, Reduce, base_axis, plain_axis
 from chainrule.equations.sizes import size_value
 from chainrule.equations.system import Input, Role, System, size_names
-from chainrule.equations.walk import subexpressions
+from chainrule.equations.walk import subexpressions, tensors
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Initializer
 
@@ -224,13 +224,19 @@ class Fans:
     others: Axes
     spread: Axes
 
+    def standing(self, initializer: System) -> dict[str, Axes]:
+        """What the axes of an initializer stand for."""
+        if "gate" in initializer.axes:
+            return {ELLIPSIS: self.summed, "gate": self.others[:1], "j": self.others[1:]}
+        return {ELLIPSIS: self.summed, "j": self.others}
+
 
 def fans(system: System, parameter: str) -> Fans:
     """Read from the first sum in which the parameter is multiplied with something that is no parameter."""
     axes = system.tensor_axes[parameter]
     learnt = {tensor.name for tensor in system.parameters}
     for equation in system.equations:
-        for node in subexpressions(equation.expression):
+        for node in subexpressions(equation.expression) if parameter in tensors(equation) else ():
             if not isinstance(node, Reduce):
                 continue
             reads = [part for part in subexpressions(node.body) if isinstance(part, Access)]
@@ -264,7 +270,7 @@ def _overlapping(system: System, name: str) -> set[str]:
     found = set()
     sizes = dict(system.sizes)
     for equation in system.equations:
-        for node in subexpressions(equation.expression):
+        for node in subexpressions(equation.expression) if name in tensors(equation) else ():
             if not (isinstance(node, Access) and node.tensor == name):
                 continue
             stepped = {plain_axis(index) for index in node.indices}
@@ -298,7 +304,7 @@ def initialization(system: System, initializers: Mapping[str, Initializer]) -> S
             tensor.name,
             scalars,
             names={"θ": tensor.name},
-            axes={ELLIPSIS: seen.summed, "j": seen.others},
+            axes=seen.standing(initializer.system),
         )
         at = next(n for n, equation in enumerate(made.equations) if equation.name == tensor.name)
         # The axes are named, so the order of the parameter's own is the only thing to restore.

@@ -1,6 +1,6 @@
 """Recurrent layers: the state at a position follows from the state before it and the input there.
 
-The input projection is an equation of its own, so that it is computed for all positions at once; the gates are an
+The input projection u is an equation of its own, so that it is computed for all positions at once; the gates are an
 axis, so that all of them are one product.  The state is 0 before the start of a row and, where rows differ in length,
 behind its end.
 """
@@ -16,7 +16,7 @@ from chainrule.equations.node import Access, Apply, Equation, Expression, access
 from chainrule.equations.system import System
 from chainrule.equations.walk import combine, rebuild, subexpressions
 from chainrule.errors import ChainruleError
-from chainrule.initializers import Constant, GlorotUniform, Initializer, Orthogonal, Zeros
+from chainrule.initializers import ForgetGateOnes, GlorotUniform, Initializer, Orthogonal, Zeros
 from chainrule.layers.composition import Composition, Tensor
 from chainrule.layers.dropout import DropoutPrediction
 from chainrule.layers.layer import Layer
@@ -25,7 +25,7 @@ from chainrule.layers.network import Branch
 _GLOROT = GlorotUniform()
 _ORTHOGONAL = Orthogonal()
 _ZEROS = Zeros()
-_ONES = Constant(1.0)
+_FORGET_GATE = ForgetGateOnes()
 
 States = Literal["last", "all"]
 
@@ -79,8 +79,8 @@ class RNN(Recurrent):
     equations = """
     data x[b,t,...]
     parameter W[...,k], U[l,k], β[k]
-    u[b,t,k] = sum[...](x[b,t,...]*W[...,k])
-    z[b,t,k] = u[b,t,k] + sum[l](h[b,t-1,l]*U[l,k]) + β[k]
+    u[b,t,k] = sum[...](x[b,t,...]*W[...,k]) + β[k]
+    z[b,t,k] = u[b,t,k] + sum[l](h[b,t-1,l]*U[l,k])
     h[b,t,k] = tanh(z[b,t,k])
     """
 
@@ -97,20 +97,20 @@ class LSTM(Recurrent):
     equations = """
     axis gate = 4
     data x[b,t,...]
-    parameter W[...,gate,k], U[l,gate,k], βi[k], βf[k], βg[k], βo[k]
-    u[b,t,gate,k] = sum[...](x[b,t,...]*W[...,gate,k])
+    parameter W[...,gate,k], U[l,gate,k], β[gate,k]
+    u[b,t,gate,k] = sum[...](x[b,t,...]*W[...,gate,k]) + β[gate,k]
     z[b,t,gate,k] = u[b,t,gate,k] + sum[l](h[b,t-1,l]*U[l,gate,k])
-    i[b,t,k] = sigmoid(z[b,t,0,k] + βi[k])
-    f[b,t,k] = sigmoid(z[b,t,1,k] + βf[k])
-    g[b,t,k] = tanh(z[b,t,2,k] + βg[k])
-    o[b,t,k] = sigmoid(z[b,t,3,k] + βo[k])
+    i[b,t,k] = sigmoid(z[b,t,0,k])
+    f[b,t,k] = sigmoid(z[b,t,1,k])
+    g[b,t,k] = tanh(z[b,t,2,k])
+    o[b,t,k] = sigmoid(z[b,t,3,k])
     c[b,t,k] = f[b,t,k]*c[b,t-1,k] + i[b,t,k]*g[b,t,k]
     h[b,t,k] = o[b,t,k]*tanh(c[b,t,k])
     """
 
     @property
     def initializers(self) -> Mapping[str, Initializer]:
-        return {**super().initializers, "βf": _ONES}
+        return {**super().initializers, "β": _FORGET_GATE}
 
 
 @dataclass(frozen=True, repr=False)
@@ -125,12 +125,12 @@ class GRU(Recurrent):
     equations = """
     axis gate = 3
     data x[b,t,...]
-    parameter W[...,gate,k], U[l,gate,k], βr[k], βz[k], βn[k], γ[k]
-    u[b,t,gate,k] = sum[...](x[b,t,...]*W[...,gate,k])
+    parameter W[...,gate,k], U[l,gate,k], β[gate,k], γ[k]
+    u[b,t,gate,k] = sum[...](x[b,t,...]*W[...,gate,k]) + β[gate,k]
     v[b,t,gate,k] = sum[l](h[b,t-1,l]*U[l,gate,k])
-    r[b,t,k] = sigmoid(u[b,t,0,k] + v[b,t,0,k] + βr[k])
-    z[b,t,k] = sigmoid(u[b,t,1,k] + v[b,t,1,k] + βz[k])
-    n[b,t,k] = tanh(u[b,t,2,k] + βn[k] + r[b,t,k]*(v[b,t,2,k] + γ[k]))
+    r[b,t,k] = sigmoid(u[b,t,0,k] + v[b,t,0,k])
+    z[b,t,k] = sigmoid(u[b,t,1,k] + v[b,t,1,k])
+    n[b,t,k] = tanh(u[b,t,2,k] + r[b,t,k]*(v[b,t,2,k] + γ[k]))
     h[b,t,k] = (1 - z[b,t,k])*n[b,t,k] + z[b,t,k]*h[b,t-1,k]
     """
 
