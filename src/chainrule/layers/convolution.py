@@ -39,7 +39,6 @@ from chainrule.layers.window import (
     Padding,
     Slide,
     inside,
-    known_size,
     next_axis,
     slide_lengths,
     slides,
@@ -97,7 +96,7 @@ class _Convolution(Windowed):
 
     def _text(self, under: Composition, scope: str, x: Tensor, given: Sequence[Slide]) -> str:
         channelled = len(x.axes) == self.rank + 2
-        channels = known_size(under, x.axes[-1]) if channelled else 1
+        channels = under.size(x.axes[-1]) if channelled else 1
         if self.groups == 1:
             return self._one(given, "c" if channelled else "")
         if not channelled or (channels is not None and channels % self.groups):

@@ -17,7 +17,7 @@ from chainrule.errors import ChainruleError
 from chainrule.initializers import Constant, Initializer, Zeros
 from chainrule.layers.composition import Composition, Tensor
 from chainrule.layers.layer import Layer
-from chainrule.layers.window import inside, known_size
+from chainrule.layers.window import inside
 
 _ONES = Constant(1.0)
 _ZEROS = Zeros()
@@ -185,7 +185,7 @@ class GroupNorm(_OverPositions):
 
     def _check(self, under: Composition, scope: str, x: Tensor) -> None:
         super()._check(under, scope, x)
-        channels = known_size(under, x.axes[-1])
+        channels = under.size(x.axes[-1])
         if channels is not None and channels % self.groups:
             raise ChainruleError(f"{scope}: {channels} channels of {x} cannot be divided into {self.groups} groups")
 

@@ -15,7 +15,7 @@ from chainrule.definition import check_count, definition_system
 from chainrule.errors import ChainruleError
 from chainrule.layers.composition import Composition, Tensor
 from chainrule.layers.layer import Layer
-from chainrule.layers.window import PLACES, SLID, Counts, counts, known_size, next_axis
+from chainrule.layers.window import PLACES, SLID, Counts, counts, next_axis
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,7 +169,7 @@ def _sizes(under: Composition, scope: str, x: Tensor) -> list[int]:
     """The sizes of the axes of a row.  Raises ChainruleError where one depends on the data."""
     sizes = []
     for name in x.axes[1:]:
-        size = known_size(under, name)
+        size = under.size(name)
         if size is None:
             raise ChainruleError(f"{scope}: the size of axis {name} of {x} is known only with the data")
         sizes.append(size)

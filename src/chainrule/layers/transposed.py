@@ -31,7 +31,6 @@ from chainrule.layers.window import (
     Padding,
     counts,
     inside,
-    known_size,
     next_axis,
     paddings,
 )
@@ -101,7 +100,7 @@ class _Transposed(Windowed):
         slid = [next_axis(under, name) for name in places]
         definition = definition_system(self._text("c" if len(x.axes) == self.rank + 2 else ""), type(self).__name__)
         for (_, stride, _, more), old, new in zip(self._steps(), places, slid, strict=True):
-            length = known_size(under, old)
+            length = under.size(old)
             if length is not None and stride * length + more < 1:
                 raise ChainruleError(
                     f"{scope}: padding {self.padding!r} leaves no output along axis {old}, which has {length} positions"

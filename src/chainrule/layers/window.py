@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 
 from chainrule.definition import check_count, definition_system
 from chainrule.equations.node import Apply, Equation, access, axis
-from chainrule.equations.sizes import size_value
-from chainrule.equations.system import size_names
 from chainrule.errors import ChainruleError
 from chainrule.layers.composition import Composition, Tensor
 
@@ -133,16 +131,6 @@ def paddings(owner: str, value: object, rank: int) -> tuple[tuple[int, int] | No
 # in a composition
 
 
-def known_size(under: Composition, name: str) -> int | None:
-    """The size of an axis where it does not depend on the data."""
-    relation = under.sizes.get(name)
-    if relation is None:
-        return None
-    sizes = {other: known_size(under, other) for other in size_names(relation)}
-    found = {other: size for other, size in sizes.items() if size is not None}
-    return size_value(relation, found) if len(found) == len(sizes) else None
-
-
 def next_axis(under: Composition, name: str) -> str:
     """A new axis named after one that it takes the place of: h → h1 → h2."""
     return under.fresh_axis(re.sub(r"\d+$", "", name) or name)
@@ -153,7 +141,7 @@ def slides_along(
 ) -> Iterator[tuple[Slide, str]]:
     """The slides with their padding in numbers, each with its axis.  Raises ChainruleError where windows do not fit."""
     for slide, name in zip(given, axes, strict=True):
-        length = known_size(under, name)
+        length = under.size(name)
         if slide.padding is None and slide.stride > 1 and name in under.lengths:
             raise ChainruleError(
                 f"{scope}: rows differ in length along {name}, and with padding='same' and stride {slide.stride} a "
