@@ -68,6 +68,7 @@ def test_fit_and_predict_a_folder(folder: Path, tmp_path: Path) -> None:
     files = sorted(folder.glob("*/*.png"))
     np.testing.assert_array_equal(model.predict(folder), model.predict(files))
     np.testing.assert_array_equal(model.predict(folder), model.predict(read_images(folder)))
+    assert model.score(folder) == model.score(folder, read_images(folder).labels) > 0.9
     again = load(model.save(tmp_path / "m"))
     np.testing.assert_array_equal(again.predict_proba(folder), model.predict_proba(folder))
     assert again.input_ == model.input_ and "6 pixels, grey" in model.summary()

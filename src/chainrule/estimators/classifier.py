@@ -150,6 +150,15 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         total = np.add.reduce(scores, axis=1, keepdims=True)
         return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
 
+    def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
+        """The share of rows whose class (or whose labels, all of them) is predicted; None for ``y``: the labels that
+        came with the rows, such as the names of folders.
+        """
+        if y is None:
+            X = self._read_input(X, self._text_at(), reset=False)
+            y = read_labels(self._labels(X))
+        return float(super().score(X, y, sample_weight))
+
     def _scores(self, X: Any) -> Array:
         """A score for each class [b, k]; the highest is predicted."""
         return self._two_columns(self._predict(X))
