@@ -86,7 +86,7 @@ def _of_model(model: Any, rows: int | None, backend: str) -> Trial:
 
     step = model.specification_.step
     rows = model.training_.batch_size if rows is None else rows
-    made = random_rows(step, model.target_.size, rows)
+    made = random_rows(model, rows)
     state = first_state(step, 0, backend=backend)
     return Trial(
         step.system,

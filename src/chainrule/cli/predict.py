@@ -15,6 +15,7 @@ from chainrule.errors import ChainruleError
 @examples(
     "chainrule predict runs/houses new_houses.csv",
     "chainrule predict runs/animals new_images/",
+    "chainrule predict runs/GunPoint_TRAIN GunPoint_TEST.ts",
     "chainrule predict runs/label table.parquet --probabilities --out predictions.csv",
 )
 def predict(
@@ -22,7 +23,8 @@ def predict(
     data: Annotated[
         Path,
         typer.Argument(
-            help="A CSV, TSV or Parquet file with the columns it was trained on, or images as those it was trained on.",
+            help="A CSV, TSV or Parquet file with the columns it was trained on, or images, recordings or "
+            "series as those it was trained on.",
             metavar="DATA",
         ),
     ],
@@ -30,7 +32,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="Write to this CSV or Parquet file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Predict the target of every row of a table, or of every image of a folder."""
+    """Predict the target of every row of a table, of every series, or of every image or recording of a folder."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.csv
@@ -68,14 +70,24 @@ def predict(
 def _rows(fitted: Any, data: Path) -> tuple[Any, dict[str, Any]]:
     """What the model reads, and columns that say which row is which."""
     from chainrule.cli.sets import with_columns
+    from chainrule.data.audio import SoundReader
     from chainrule.data.files import read_table
     from chainrule.data.images import Files
     from chainrule.data.pictures import Pictures
+    from chainrule.data.recordings import as_recordings
+    from chainrule.data.series import ChannelReader, read_ts
+    from chainrule.data.text import SymbolReader
 
     if isinstance(fitted.input_, Pictures):
         images = fitted.input_.rows(data)
         return images, {"file": [str(path) for path in images.paths]} if isinstance(images, Files) else {}
-    table = read_table(readable_file(data), text_columns=getattr(fitted.input_, "text_columns", ()))
+    if isinstance(fitted.input_, SoundReader):
+        sounds = as_recordings(data)
+        return sounds, {"file": [str(path) for path in sounds.sounds]}
+    if isinstance(fitted.input_, ChannelReader):
+        return read_ts(readable_file(data)), {}
     names = getattr(fitted, "feature_names_in_", None)
+    text = names if isinstance(fitted.input_, SymbolReader) else getattr(fitted.input_, "text_columns", ())
+    table = read_table(readable_file(data), text_columns=() if text is None else tuple(text))
     # Other columns, the target for one, may stand in the file; the model takes its own.
     return table if names is None else with_columns(table, names, data), {}

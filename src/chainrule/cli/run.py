@@ -14,8 +14,19 @@ from rich.table import Table
 
 from chainrule.cli.output import check_writable, console, errors, print_json, readable_file, write_text
 from chainrule.cli.scores import Score, accuracy, confusion_table, regression_scores, residual_table
-from chainrule.cli.sets import Set, in_words_of, read_like, read_set, read_size, read_test_images, split_test
+from chainrule.cli.sets import (
+    Set,
+    in_words_of,
+    read_like,
+    read_set,
+    read_size,
+    read_test_images,
+    read_test_sequences,
+    split_test,
+)
 from chainrule.data.images import Images
+from chainrule.data.recordings import Recordings
+from chainrule.data.series import Series
 from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import is_ready, read_call
@@ -29,6 +40,7 @@ class Request:
     data: str
     target: str | None
     drop: tuple[str, ...]
+    labels: str | None
     size: str | None
     task: str | None
     calls: Mapping[str, str | None]
@@ -47,13 +59,15 @@ class Request:
 def run(request: Request) -> None:
     """Carry out a request.  Nothing is written before the data have been read and the model has been trained."""
     size = read_size(request.size)
-    everything = read_set(request.data, request.target, request.task, request.drop, size)
+    everything = read_set(request.data, request.target, request.task, request.drop, size, request.labels)
     if request.test is None and everything.test is not None:
         training, kept = everything, everything.test
     elif request.test is None:
         training, kept = split_test(everything, request.test_fraction, request.seed)
     elif isinstance(everything.X, Images):
         training, kept = everything, read_test_images(request.test, everything, size)
+    elif isinstance(everything.X, Series | Recordings):
+        training, kept = everything, read_test_sequences(request.test, everything, request.labels)
     else:
         training = everything
         if not hasattr(training.X, "column_names"):

@@ -20,6 +20,8 @@ from chainrule.data.files import read_table, split_target
 from chainrule.data.frame import as_frame
 from chainrule.data.image_files import Size
 from chainrule.data.images import Images, is_image_source, read_image_set, read_images
+from chainrule.data.recordings import Recordings, are_recordings, as_recordings, recordings
+from chainrule.data.series import Series, are_series, read_ts
 from chainrule.data.table import nearest
 from chainrule.data.target import read_labels, read_values
 from chainrule.errors import ChainruleError
@@ -57,14 +59,24 @@ class Set:
 
 
 def read_set(
-    name: str, target: str | None, task: str | None, drop: Sequence[str] = (), size: Size | None = None
+    name: str,
+    target: str | None,
+    task: str | None,
+    drop: Sequence[str] = (),
+    size: Size | None = None,
+    labels: str | None = None,
 ) -> Set:
-    """A bundled set, images whose folders say their classes, or the table in the file of this name with the column
-    ``target`` to predict.
+    """A bundled set, images or recordings whose folders or names say their classes, time series with theirs, or the
+    table in the file of this name with the column ``target`` to predict.
 
     ``task`` (``classification`` or ``regression``) says what the target is; None: text, true/false and few whole
-    numbers are classes.  ``drop`` are columns to leave out; ``size`` is that to which image files are scaled.
+    numbers are classes.  ``drop`` are columns to leave out; ``size`` is that to which image files are scaled;
+    ``labels`` says where the labels of recordings are.
     """
+    if name not in BUNDLED and (labels is not None or are_recordings(name) or are_series(name)):
+        if target is not None or drop or size is not None:
+            raise ChainruleError(f"{name}: --target and --drop are for tables, --size is for images")
+        return _sequence_set(Path(name), task, labels)
     if name not in BUNDLED and is_image_source(name):
         if target is not None or drop or task == "regression":
             raise ChainruleError(
@@ -101,6 +113,36 @@ def read_set(
     return _checked(Set(path.stem, X, values, classes, target))
 
 
+def _sequence_set(path: Path, task: str | None, labels: str | None) -> Set:
+    """Recordings or time series, with their labels."""
+    data: Recordings | Series
+    if are_series(path):
+        if labels is not None:
+            raise ChainruleError(f"{path}: series have their labels in the file; --labels is for recordings")
+        data, hint = read_ts(path), "the file has none"
+    else:
+        data = as_recordings(path) if labels is None else recordings(path, labels)
+        hint = "put them into a folder for each class, or say --labels '{label}_*'"
+    if data.labels is None:
+        raise ChainruleError(f"{path}: nothing says what the labels are: {hint}")
+    y = data.labels
+    classes = y.dtype.kind == "O" if task is None else task == "classification"
+    made = Set(path.resolve().name if path.is_dir() else path.stem, data, y, classes, "label")
+    with in_words_of(made):
+        read_labels(y) if classes else read_values(y)
+    return made
+
+
+def read_test_sequences(path: Path, training: Set, labels: str | None) -> Set:
+    """Recordings or series to test on.  Raises ChainruleError for a class that the training rows do not have."""
+    if not path.exists():
+        raise ChainruleError(f"{path}: no such file or folder")
+    found = _sequence_set(path, "classification" if training.classes else "regression", labels)
+    if type(found.X) is not type(training.X):
+        raise ChainruleError(f"{path}: the rows to test on are not of the kind of those to train on")
+    return _checked_classes(found, training, path) if training.classes else found
+
+
 def _image_set(path: Path, size: Size | None) -> Set:
     training, test = read_image_set(path, size)
     name = path.resolve().name if path.is_dir() else path.name.partition(".")[0]
@@ -127,7 +169,7 @@ def _checked_classes(test: Set, training: Set, path: Path) -> Set:
     known = set(training.y.tolist())
     for label in test.y.tolist():
         if label not in known:
-            raise ChainruleError(f"{path}: {label!r} is no class of the training images")
+            raise ChainruleError(f"{path}: {label!r} is no class of the training rows")
     return test
 
 

@@ -20,6 +20,7 @@ from chainrule.cli.output import check_writable, console, examples, write_text
 def source(
     model: Annotated[Path, typer.Argument(help="The folder of a trained model.", metavar="MODEL")],
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+    labels: Annotated[str | None, typer.Option(help="Where the labels of recordings are, as train was told.")] = None,
     data: Annotated[
         str | None,
         typer.Option(help="Write data.npz too: the training rows of this set or file, as the program reads them."),
@@ -46,6 +47,7 @@ def source(
             target,
             "classification" if hasattr(fitted, "classes_") else "regression",
             size=fitted.input_.shape[:2] if scaled else None,
+            labels=labels,
         )
         names = getattr(fitted, "feature_names_in_", None)
         if names is not None and hasattr(rows.X, "column_names"):

@@ -21,6 +21,9 @@ class Task(StrEnum):
     "chainrule train houses.csv --target price --drop id --out runs/houses",
     "chainrule train digits --network 'Dense(30), Sigmoid(), Dense(10)' --optimizer 'SGD(0.5)' --epochs 30",
     "chainrule train images/ --size 32 --augmentation 'Shift(2), Flip()'",
+    "chainrule train reviews.tsv --target label",
+    "chainrule train recordings/ --labels '{label}_*' --reading 'MFCC(13)'",
+    "chainrule train GunPoint_TRAIN.ts --test GunPoint_TEST.ts",
     "chainrule train table.parquet --target label --test-fraction 0.3 --seed 1 --json",
 )
 def train(
@@ -28,12 +31,18 @@ def train(
         str,
         typer.Argument(
             help="A bundled set (digits, iris, wine, breast_cancer, diabetes), a CSV, TSV or Parquet file, a folder "
-            "with a folder of images for each class, or an idx or npz file.",
+            "with a folder of images or recordings for each class, an idx or npz file, or a .ts file of time series.",
             metavar="DATA",
         ),
     ],
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the names of recordings say their labels, '{label}_*', or a table of both."
+        ),
+    ] = None,
     size: Annotated[
         str | None, typer.Option(help="Scale image files to this size: a number of pixels, or HEIGHTxWIDTH.")
     ] = None,
@@ -44,6 +53,9 @@ def train(
     loss: Annotated[str | None, typer.Option(help="The loss, such as CrossEntropy or 'Huber(1.0)'.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="The optimizer, such as Adam or 'SGD(0.1)'.")] = None,
     regularizer: Annotated[str | None, typer.Option(help="A penalty on the weights, such as 'L2(0.001)'.")] = None,
+    reading: Annotated[
+        str | None, typer.Option(help="How texts, recordings or series are read: 'Characters()', 'MFCC()'.")
+    ] = None,
     augmentation: Annotated[
         str | None, typer.Option(help="Random changes of images in training: 'Shift(2), Flip()'.")
     ] = None,
@@ -64,7 +76,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The folder for the run. Default: runs/NAME.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and no progress.")] = False,
 ) -> None:
-    """Train a network on a table, test it on rows kept aside, and leave a folder that explains it.
+    """Train a network on a table or a folder, test it on rows kept aside, and leave a folder that explains it.
 
     The folder holds the model (model.safetensors, model.json), history.csv, derivation.html, how every gradient was
     derived, and training.py, which trains the same network with NumPy alone.
@@ -77,6 +89,7 @@ def train(
             data,
             target,
             tuple(drop or ()),
+            labels,
             size,
             None if task is None else task.value,
             {
@@ -84,6 +97,7 @@ def train(
                 "loss": loss,
                 "optimizer": optimizer,
                 "regularizer": regularizer,
+                "reading": reading,
                 "augmentation": f"({augmentation},)" if augmentation else None,
             },
             epochs,

@@ -21,12 +21,11 @@ from chainrule.training.source import epoch_batches
 
 if TYPE_CHECKING:
     from chainrule.notation.derivation import Derivation
-    from chainrule.training.step import TrainingStep
 
 Array = NDArray[Any]
 
 CHECKED_ROWS = 5
-CHECKED_LENGTH = 6  # of the longest of these rows, where they may differ
+RANDOM_LENGTH = 6  # of the longest of rows made at random, where rows differ in length
 
 
 class Inspection:
@@ -102,10 +101,7 @@ class Inspection:
         values: dict[str, Any] = {name: np.asarray(value, float) for name, value in model.parameters_.items()}
         values |= {name: np.asarray(value, float) for name, value in step.constants.items()}
         if X is None:
-            most = longest_row(model.specification_.network)
-            length = CHECKED_LENGTH if most is None else min(CHECKED_LENGTH, most)
-            symbols = model.input_.symbols if isinstance(model.input_, SymbolReader) else 1
-            rows = random_rows(step, model.target_.size, symbols, CHECKED_ROWS, length)
+            rows = random_rows(model, CHECKED_ROWS)
         else:
             given = model._rows(X, y, None, reset=False, text_at=model._text_at())
             given = given.take(np.arange(min(CHECKED_ROWS, len(given))))
@@ -124,13 +120,12 @@ class Inspection:
         return saving.save(self, path)
 
 
-def random_rows(step: TrainingStep, targets: int, symbols: int, rows: int, length: int) -> dict[str, Array]:
-    """Random inputs of the network and the loss, [b, …].
-
-    ``targets``: how many classes or values there are, ``symbols``: how many there are where rows consist of such,
-    ``length``: of the longest row, where rows differ in length.
-    """
+def random_rows(model: Any, rows: int) -> dict[str, Array]:
+    """Random inputs of a model's network and of its loss, [b, …]; where rows differ in length, it is at most 6."""
     generator = np.random.default_rng(0)
+    step = model.specification_.step
+    most = longest_row(model.specification_.network)
+    length = RANDOM_LENGTH if most is None else min(RANDOM_LENGTH, most)
     known = solve_sizes(step.cost_system, {}, partial=True)
     sizes = {axis: known.get(axis, length) for tensor in step.inputs for axis in tensor.axes} | {"b": rows}
     made: dict[str, Array] = {}
@@ -139,7 +134,8 @@ def random_rows(step: TrainingStep, targets: int, symbols: int, rows: int, lengt
         if tensor.name == "length":
             made[tensor.name] = generator.integers(1, length + 1, size=shape)
         elif tensor.role == "integer":
-            made[tensor.name] = generator.integers(symbols if tensor.name == "x" else targets, size=shape)
+            of_text = tensor.name == "x" and isinstance(model.input_, SymbolReader)
+            made[tensor.name] = generator.integers(model.input_.symbols if of_text else model.target_.size, size=shape)
         else:
             made[tensor.name] = generator.standard_normal(shape) if tensor.name == "x" else generator.random(shape)
     return made
