@@ -10,11 +10,15 @@ from typing import Any
 import pytest
 from tests.contracts.catalogue import FAMILIES, exported, items
 
+from chainrule.data.audio import MFCC, LogMel
+from chainrule.data.series import Channels
+from chainrule.data.text import BytePairs, Characters, Words
 from chainrule.definition import Definition
 from chainrule.equations.parse import parse
 from chainrule.errors import ChainruleError
 
-ALL = [item for family in FAMILIES for item in items(family)]
+RULES = [BytePairs(), Channels(), Characters(), LogMel(), MFCC(), Words()]
+ALL = [*(item for family in FAMILIES for item in items(family)), *RULES]
 pytestmark = pytest.mark.parametrize("item", ALL, ids=lambda item: type(item).__name__)
 
 
