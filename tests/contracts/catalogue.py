@@ -228,7 +228,16 @@ def names(family: type[Definition]) -> list[str]:
 def exported() -> dict[str, Any]:
     """Every public name of the vocabulary."""
     found: dict[str, Any] = {"squared": squared}
-    for module in ("layers", "losses", "optimizers", "initializers", "regularizers"):
+    for module in (
+        "layers",
+        "losses",
+        "optimizers",
+        "initializers",
+        "regularizers",
+        "data.reading",
+        "data.audio",
+        "data.text",
+    ):
         loaded = importlib.import_module(f"chainrule.{module}")
         found.update((name, value) for name, value in vars(loaded).items() if inspect.isclass(value))
     return found
