@@ -175,7 +175,10 @@ def test_refusals() -> None:
         (lambda: Bidirectional(Dense(3)), r"Bidirectional: layer must be a recurrent layer \(RNN, LSTM, GRU\)"),  # type: ignore[arg-type]
         (lambda: Backward(LSTM), "Backward: layer must be a recurrent layer"),  # type: ignore[arg-type]
         (lambda: RecurrentDropout(1), "RecurrentDropout: rate must be a number at least 0 and below 1"),
-        (lambda: Network(Dense(3), Dense(2), "a[b] = sum[j](x[b,j])", LSTM(2)).composed({"i": 3}), "one position t"),
+        (
+            lambda: Network(Dense(3), Dense(2), "a[b] = sum[j](x[b,j])", LSTM(2)).composed({"i": 3}),
+            r"LSTM\(2\) reads x\[b,t,…\]",
+        ),
     ]:
         with pytest.raises(ChainruleError, match=words):
             make()

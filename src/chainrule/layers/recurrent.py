@@ -62,7 +62,7 @@ class Recurrent(Layer):
         return biases | {"W": self.weights, "U": self.recurrent_weights}
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
-        last = "size(t) - 1" if along(under, x) not in under.lengths else "length[b] - 1"
+        last = "length[b] - 1" if along(self, x) in under.lengths else "size(t) - 1"
         return compose_states(under, self, self.system, x, last)
 
 
@@ -196,17 +196,17 @@ class RecurrentDropout(Layer):
         return DropoutPrediction()
 
 
-def along(under: Composition, x: Tensor) -> str:
+def along(layer: Recurrent, x: Tensor) -> str:
     """The axis along which x is a sequence.  Raises ChainruleError where it has none."""
     if len(x.axes) < 2:
-        raise ChainruleError(f"a recurrent layer reads x[b,t,…], one position t after another; it is given {x}")
+        raise ChainruleError(f"{layer!r} reads x[b,t,…], one position t after another; it is given {x}")
     return x.axes[1]
 
 
 def compose_states(under: Composition, layer: Recurrent, system: System, x: Tensor, last: str) -> Tensor:
     """Write the layer's states, ``system``, and return what its output is; ``last`` is the position of the last one."""
     scope = under.scope(layer.family)
-    length = under.lengths.get(along(under, x))
+    length = under.lengths.get(along(layer, x))
     lengths = {} if length is None else {"length": length}
     made = under.place(
         system if length is None else within_rows(system),
