@@ -113,6 +113,33 @@ def test_what_is_written() -> None:
     assert texts["∂x"] == "∂x[b,h,w,c] = ∂x#phases[b,(h + 1)//2,(h + 1)%2,(w + 1)//2,(w + 1)%2,c]"
 
 
+def test_a_window_over_each_channel() -> None:
+    system = parse("""
+    axis h = 9, w = 8, c = 6, u = 3, v = 3, p = size(h), q = size(w)
+    data x[b,h,w,c]
+    parameter W[u,v,c]
+    z[b,p,q,c] = sum[u,v](x[b,p + u - 1,q + v - 1,c]*W[u,v,c])
+    C = sum[b,p,q,c](z[b,p,q,c]^2)
+    """)
+    generator = np.random.default_rng(0)
+    values = {"x": generator.normal(size=(2, 9, 8, 6)), "W": generator.normal(size=(3, 3, 6))}
+    check(derive(system, "C", ["x", "W"]).system, values)
+
+
+def test_quotients_of_positions() -> None:
+    system = parse("""
+    axis p = 3*size(h)
+    data x[b,h,c]
+    a[b,p,c] = x[b,p//3,c]
+    C = sum[b,p,c](sin(a[b,p,c]))
+    """)
+    derived = derive(system, "C", ["x"]).system
+    values = {"x": np.random.default_rng(0).normal(size=(2, 5, 9))}
+    check(derived, values)
+    rewritten, _ = windowed(derived, sizes_of(derived, {"x": (2, 5, 9)}))
+    assert "p°" in str(rewritten.by_name["∂x"])
+
+
 def test_a_shifted_read_beyond_the_end_is_padded() -> None:
     system = parse("axis p = size(h)\ndata x[b,h]\nparameter W[u]\nz[b,p] = sum[u](x[b,p + 2*u]*W[u])")
     values = {"x": np.arange(18.0).reshape(2, 9), "W": np.array([1.0, 2.0, 3.0])}

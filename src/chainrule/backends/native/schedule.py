@@ -208,8 +208,9 @@ class _Scheduler:
         if best is not None:
             self.join(operation, best[2], best[3], best[4])
             return
-        region, part = self.new_region(operation, earliest)
-        self.join(operation, region, part, False)
+        along = self.adding_axis(operation)
+        region, part = self.new_region(operation, earliest, along or self.best_axis(operation))
+        self.join(operation, region, part, along is not None and not region.serial)
 
     def fits(self, operation: Operation, region: Region) -> tuple[str | None, bool] | None:
         """The part axis with which the operation can join the region, and whether it adds over it."""
@@ -311,13 +312,32 @@ class _Scheduler:
         others = prod(self.space.size(axis) for axis in statement.expression.axes if axis != part)
         return small or region.positions * others // region.shards >= FEWEST_POSITIONS
 
-    def new_region(self, operation: Operation, level: int) -> tuple[Region, str | None]:
-        part = None if self.is_small(operation) else self.best_axis(operation)
-        if part is None:
+    def adding_axis(self, operation: Operation) -> str | None:
+        """The axis along which a sum is best added up in shares: outermost in memory of what is summed, so that each
+        thread goes through its part of memory once, where a channel at a time would be a pass over all of it."""
+        statement = operation.statements[0]
+        if operation.inner or not isinstance(statement, Reduction) or not isinstance(statement.expression, Reduce):
+            return None
+        if statement.expression.operation != "sum" or self.space.elements(statement.name) > SMALL_RESULT:
+            return None
+        for node in subexpressions(statement.expression.body):
+            if isinstance(node, Access) and node.indices:
+                first = plain_axis(node.indices[0])
+                if (
+                    first not in self.space.own
+                    and first in statement.expression.axes
+                    and self.space.size(first) >= 2 * self.space.target.cores
+                ):
+                    return first
+        return None
+
+    def new_region(self, operation: Operation, level: int, part: str | None) -> tuple[Region, str | None]:
+        """A region of its own, divided along ``part``; the level's serial one for what is small."""
+        if part is None or self.is_small(operation):
             for region in self.regions:
                 if region.serial and region.level == level:
                     return region, None
-            region = Region(level, None, 1)
+            part, region = None, Region(level, None, 1)
         else:
             positions = self.space.size(part)
             opened = part if self.space.is_open(part) else None

@@ -62,7 +62,7 @@ class _Unrolling:
         if not 1 < count <= MOST_TERMS or (node.operation == "sum" and _is_product(node, axes)):
             return None
         body = self.change(node.body, (*axes, *node.axes))
-        if count * sum(1 for _ in subexpressions(body)) > MOST_NODES:
+        if count * len(set(subexpressions(body))) > MOST_NODES:
             return None
         bodies = [body]
         for name in node.axes:

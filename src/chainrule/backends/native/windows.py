@@ -91,7 +91,7 @@ class _Windows:
 
     def narrowed(self, node: Reduce) -> Any:
         body: Any = node.body
-        factors = list(body.arguments) if _is(body, "*") else [body]
+        factors = [_as_range(factor) for factor in (body.arguments if _is(body, "*") else (body,))]
         axes = list(node.axes)
         for name in node.axes:
             found = self.restriction(name, axes, factors)
@@ -222,6 +222,9 @@ class _Windows:
             return node
         if not any(self.is_window(factor) for factor in factors):
             return node
+        last = _in_order(equation.axes, free_axes(node))[-1:]
+        if all(set(last) <= set(free_axes(factor)) for factor in factors):
+            return node  # element by element, as for a window over each channel: no product
         phased = self.phased(node, equation)
         if phased is not None:
             return phased
@@ -392,6 +395,21 @@ class _Windows:
 
 def _is(node: Any, function: str) -> TypeGuard[Apply]:
     return isinstance(node, Apply) and node.function == function
+
+
+def _as_range(factor: Any) -> Any:
+    """``[k = e//n]`` as ``[0 <= e - n*k < n]``."""
+    if not _is(factor, "="):
+        return factor
+    for one, other in (factor.arguments, factor.arguments[::-1]):
+        if not isinstance(one, Index) or not isinstance(other, Index) or other.constant or len(other.terms) != 1:
+            continue
+        ((coefficient, atom),) = other.terms
+        if coefficient == 1 and _is(atom, "//") and isinstance(atom.arguments[1], Number):
+            inner, by = atom.arguments[0], atom.arguments[1].value
+            if isinstance(by, int) and by > 0:
+                return Apply("<=<", (Number(0), combine([(1, inner), (-by, one)], 0), Number(by)))
+    return factor
 
 
 def _coefficient(factor: Any, name: str) -> int:
