@@ -23,9 +23,8 @@ from chainrule.errors import ChainruleError
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, repr=False)
 class _SoundRule(ReadingRule):
-    """Sound by frames of ``frame`` seconds, one every ``hop`` seconds."""
+    """Sound by frames of ``frame`` seconds, one every ``hop`` seconds; the arguments of each rule are its own fields."""
 
     bands: int
     frame: float
