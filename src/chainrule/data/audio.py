@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 
 class _SoundRule(ReadingRule):
-    """Sound by frames of ``frame`` seconds, one every ``hop`` seconds; the arguments of each rule are its own fields."""
+    """Sound by frames of ``frame`` seconds, one every ``hop`` seconds; each rule has these arguments as its fields."""
 
     bands: int
     frame: float

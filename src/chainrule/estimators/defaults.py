@@ -14,7 +14,7 @@ import math
 
 from chainrule.data.reader import Reader
 from chainrule.data.text import SymbolReader
-from chainrule.initializers import HeNormal, Normal
+from chainrule.initializers import HeNormal, Normal, Uniform
 from chainrule.layers import (
     BatchNorm,
     Branch,
@@ -78,7 +78,8 @@ def text_network(units: int | tuple[int, ...], symbols: int) -> Network:
     Classification, 2014).
     """
     seen = [Network(Conv1D(100, width, padding="same"), ReLU(), GlobalMaxPool()) for width in (3, 4, 5)]
-    return Network(Embedding(symbols, UNITS), Branch(*seen), Dropout(0.5), Dense(units))
+    embedding = Embedding(symbols, UNITS, Uniform(-0.25, 0.25))
+    return Network(embedding, Dropout(0.2), Branch(*seen), Dropout(0.5), Dense(units, Normal(deviation=0.01)))
 
 
 def series_network(units: int | tuple[int, ...]) -> Network:
