@@ -17,7 +17,6 @@ from chainrule.data.augment import (
     Colour,
     Crop,
     Cutout,
-    Draws,
     Flip,
     Mixup,
     Noise,
@@ -27,6 +26,7 @@ from chainrule.data.augment import (
     as_augmentations,
     augmented,
 )
+from chainrule.data.draws import Draws
 from chainrule.data.resample import resampled
 from chainrule.errors import ChainruleError
 from chainrule.estimators.settings import read_call

@@ -14,7 +14,8 @@ from PIL import Image
 from sklearn.base import clone
 
 from chainrule.data import images as images_module
-from chainrule.data.augment import Colour, Cutout, Draws, Flip, Mixup, Noise, Rotate, Shift, augmented
+from chainrule.data.augment import Colour, Cutout, Flip, Mixup, Noise, Rotate, Shift, augmented
+from chainrule.data.draws import Draws
 from chainrule.data.images import Files, Pixels, read_images
 from chainrule.data.reader import PictureReader
 from chainrule.data.reading import READERS

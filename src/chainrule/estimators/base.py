@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -19,22 +19,23 @@ from chainrule.data.augment import as_augmentations, mixup_of
 from chainrule.data.buckets import Buckets
 from chainrule.data.frame import Frame, as_frame, is_data_frame
 from chainrule.data.grid import Cells
-from chainrule.data.ragged import Ragged, SequenceReader, in_blocks
+from chainrule.data.ragged import Ragged, SequenceReader
 from chainrule.data.reader import Data, Reader
 from chainrule.data.reading import fit_reader, special
-from chainrule.data.rows import merge, read_weights, split
+from chainrule.data.rows import read_weights, split
 from chainrule.data.rule import ReadingRule
 from chainrule.data.table import Table
 from chainrule.data.target import Target
 from chainrule.definition import check_instance, refuse_class
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
+from chainrule.estimators.measure import Measure
 from chainrule.estimators.model import Specification, longest_row, output_shape, resolved
 from chainrule.estimators.nested import with_nested, with_values
 from chainrule.estimators.prediction import predictor
+from chainrule.estimators.rows import Rows, distinct
 from chainrule.estimators.settings import ready_network
 from chainrule.estimators.sources import fits_in_memory, in_pieces, rows_as_needed
-from chainrule.estimators.summary import rows_at_once
 from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
 from chainrule.optimizers import Clipping, Optimizer
@@ -42,14 +43,12 @@ from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
 from chainrule.training.history import History
 from chainrule.training.loop import first_state, train
-from chainrule.training.programs import backend_name, program
+from chainrule.training.programs import backend_name
 from chainrule.training.source import InMemory, Source, steps_per_epoch
 from chainrule.training.step import TrainingStep
 from chainrule.training.weighting import RowWeighted
 
 Array = NDArray[Any]
-
-MERGE_UP_TO = 20_000  # rows; in larger sets rows that are the same are left as they are
 
 
 @dataclass(frozen=True)
@@ -63,21 +62,6 @@ class TrainingRun:
     set_aside: bool = True  # whether validation rows were taken from the rows given
     computed_by: str = ""  # the backend and the threads, in words
     longest: int | None = None  # row, where rows differ in length
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows as they were given, with their targets and weights."""
-
-    X: Data
-    y: Array
-    weights: Array
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def take(self, rows: Array) -> Rows:
-        return Rows(self.X.take(rows), self.y[rows], self.weights[rows])
 
 
 class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
@@ -159,7 +143,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None) -> Self:
         backend = backend_name(self.backend)
-        rows = _distinct(self._rows(X, y, sample_weight, reset=True))
+        rows = distinct(self._rows(X, y, sample_weight, reset=True))
         self.target_ = self._fit_target(rows.y, rows.weights)
         rows, aside = self._divide(rows, validation is None)
         self.input_, seed = fit_reader(rows.X, rows.weights, self.reading), self._seed()
@@ -312,7 +296,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         ``np.savez("data.npz", **model.training_arrays(X, y))`` writes them.
         """
         check_is_fitted(self, "parameters_")
-        rows = _distinct(self._rows(X, y, sample_weight, reset=False, text_at=self._text_at()))
+        rows = distinct(self._rows(X, y, sample_weight, reset=False, text_at=self._text_at()))
         rows, _ = self._divide(rows, self.training_.set_aside)
         return self._arrays(rows)
 
@@ -402,7 +386,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         watching += list(as_callbacks(self.callbacks))
         watching += [Display()] if self.verbose else []
         self.history_ = run.history
-        measure = None if aside is None else _Measure(self, aside, stopping)
+        measure = None if aside is None else Measure(self, aside, stopping)
         try:
             train(
                 step,
@@ -461,66 +445,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         return at_most(int(n_jobs))
 
 
-class _Measure:
-    """Loss and metrics on validation rows."""
-
-    def __init__(self, estimator: NetworkEstimator, rows: Rows, stopping: EarlyStopping | None) -> None:
-        self.estimator, self.rows = estimator, rows
-        self.step = estimator.specification_.step
-        self.beside = estimator._beside(rows)
-        self.sequences = None if estimator.input_.length is None else estimator._sequences(rows.X)
-        ready = self.sequences is None and fits_in_memory(estimator.input_, len(rows))
-        self.whole = estimator.input_.encode(rows.X) if ready else None
-        self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
-        self.at_once = rows_at_once(self.step.evaluation)
-        self.program = program(self.step.evaluation, ("C", self.step.prediction.name), backend=estimator.backend)
-        watched = "loss" if stopping is None else stopping.metric.removeprefix("validation_")
-        self.watched = () if watched == "loss" else (watched,)
-
-    def __call__(self, state: Mapping[str, Array]) -> dict[str, float]:
-        parameters = {name: state[name] for name in self.estimator._names()}
-        total, order, parts = 0.0, [], []
-        for rows, given in self._blocks():
-            given |= {name: value[rows] for name, value in self.beside.items()}
-            values = {name: given[name] for name in self.step.sources}
-            result = self.program.run({**values, **self.constants}, dict(parameters))
-            total += float(result["C"]) * len(rows)
-            order.append(rows)
-            parts.append(np.asarray(result[self.step.prediction.name]))
-        prediction = np.concatenate(parts)[np.argsort(np.concatenate(order))]
-        scores = self.estimator._metrics(self.watched, self.rows.y, prediction.astype(np.float64))
-        return {"validation_loss": total / len(self.rows), **{f"validation_{k}": v for k, v in scores.items()}}
-
-    def _blocks(self) -> Iterator[tuple[Array, dict[str, Array]]]:
-        """Rows, each once, and what the network reads of them."""
-        if self.sequences is not None:
-            most = longest_row(self.estimator.specification_.network)
-            for rows, size in in_blocks(self.sequences.lengths, self.at_once, most):
-                yield rows, self.sequences.arrays(rows, size)
-            return
-        for start in range(0, len(self.rows), self.at_once):
-            rows = np.arange(start, min(start + self.at_once, len(self.rows)))
-            if self.whole is not None:
-                yield rows, {name: value[rows] for name, value in self.whole.items()}
-            else:
-                yield rows, self.estimator.input_.encode(self.rows.X.take(rows))
-
-
 def _texts_at(X: Data) -> Collection[int]:
     """The positions of the columns of text in rows."""
     return frozenset(X.texts) if isinstance(X, Frame) else frozenset()
-
-
-def _distinct(rows: Rows) -> Rows:
-    """Rows that are the same made one, with the sum of their weights; rows of weight 0 left out."""
-    if len(rows) <= MERGE_UP_TO:
-        codes = np.unique(rows.y, return_inverse=True)[1].reshape(len(rows), -1)
-        kept, weights = merge([*rows.X.parts(), codes], rows.weights)
-    else:
-        kept = np.nonzero(rows.weights)[0]
-        weights = rows.weights[kept]
-    chosen = rows.take(kept)
-    return Rows(chosen.X, chosen.y, weights)
 
 
 def _count(name: str, given: Any, default: int, most: int | None = None) -> int:

@@ -16,9 +16,10 @@ from chainrule.data.rule import ReadingRule
 from chainrule.data.target import Labels, fit_labels, read_labels
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
-from chainrule.estimators.base import NetworkEstimator, Rows
+from chainrule.estimators.base import NetworkEstimator
 from chainrule.estimators.inspect import Inspection
 from chainrule.estimators.model import plain_loss, target_shape
+from chainrule.estimators.rows import Rows
 from chainrule.layers import Layer
 from chainrule.losses import Hinge, Loss, MulticlassHinge
 from chainrule.optimizers import Clipping, Optimizer

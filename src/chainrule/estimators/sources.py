@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.data.augment import Augmentation, Draws, Mixup, augmented, mixup_of
+from chainrule.data.augment import Augmentation, Mixup, augmented, mixup_of
+from chainrule.data.draws import Draws
 from chainrule.data.reader import Data, PictureReader, Reader
 from chainrule.errors import ChainruleError
 from chainrule.training.source import Made
