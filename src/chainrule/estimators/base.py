@@ -131,9 +131,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     ) -> Self:
         """Train on rows ``X`` with targets ``y``.
 
-        ``X``: a data frame, an array [row, column] or [row, …], or images: a folder with a folder for each class (which
-        says ``y``), an idx or npz file, or what ``read_images`` returns.  ``sample_weight`` [row]: a weight of 2 is the
-        row given twice, and rows that are the same (up to 20,000 of them) are one row with their weights added, so that
+        ``X``: a data frame, an array [row, column] or [row, …]; a list of texts, or a data frame with one column of
+        prose; time series: a list of arrays [t, c], or a ``.ts`` file; images or recordings: a folder with a folder for
+        each class (which says ``y``), files, or what ``read_images`` and ``recordings`` return.  ``sample_weight``
+        [row]: a weight of 2 is the row given twice, and rows that are the same (up to 20,000 of them) are one row with their weights added, so that
         neither copies nor the order of rows change the result.  ``validation``: rows and targets to measure on after
         each epoch, instead of rows set aside.
         Raises ChainruleError (a ValueError) naming the column and row of what cannot be used.
