@@ -14,6 +14,7 @@ from rich.console import Console
 from benchmarks.speed.measure import Options, measure, measure_peaks, measure_starts
 from benchmarks.speed.peers import PEERS, Peer
 from benchmarks.speed.report import Results, cores
+from benchmarks.speed.sequences import SEQUENCES
 from benchmarks.speed.workloads import WORKLOADS, Workload
 from chainrule.backends import BACKENDS, default_backend
 
@@ -25,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     quick, rounds = given.quick, given.rounds or (5 if given.quick else 7)
     options = Options(rounds, 0.1 if quick else 0.3, given.threads or cores(), given.backend, quick)
     peers = [peer for peer in PEERS if peer.measured(given.peers, quick)]
-    workloads = [w for w in WORKLOADS if _chosen(w.name, given.only) and (w.quick or given.only or not quick)]
+    known: tuple[Workload, ...] = (*WORKLOADS, *SEQUENCES)
+    workloads = [w for w in known if _chosen(w.name, given.only) and (w.quick or given.only or not quick)]
     # Tables go into files and pipes too, where no width is known.
     console = Console(width=None if Console().is_terminal else 180, highlight=False)
     results = run(workloads, peers, options, _chosen(START_NAME, given.only), console)

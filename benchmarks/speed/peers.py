@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 
 Settings = dict[str, Any]
@@ -59,6 +60,10 @@ class Peer:
             counts = counts[-1:]
         if self.ours:
             return [{"form": self.form, "backend": backend, "threads": threads}]  # it decides for itself
+        if self is JAX and isinstance(workload, Sequences):
+            # Unrolled are the positions of a recurrent layer.
+            unrolled = (1, 4) if workload.family != "gpt" else (1,)
+            return [{"threads": n, "pin": n == 1, "unroll": count} for n in counts for count in unrolled]
         if self is JAX:
             # Its thread pool is as large as the cores it may run on; unrolling pays where steps are short.
             return [{"threads": n, "pin": n == 1, "unroll": 4 if n == 1 and not quick else 1} for n in counts]

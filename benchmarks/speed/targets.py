@@ -51,6 +51,10 @@ TARGETS = (
     Target(LARGE, BEST, 1),
     Target(ONE, TORCH.name, 15),
     Target(ONE, TORCH.name, 3, ESTIMATOR.name),
+    Target("LSTM 256, 64 positions, batch 32, Adam", BEST, 1.4),
+    Target("GRU 256, 64 positions, batch 32, Adam", BEST, 1.4),
+    Target("GPT 4 × 128, 64 positions, batch 16, Adam", BEST, 1.6),
+    Target("GPT 4 × 128, one symbol after the other", BEST, 5),
     Target(None, TORCH.name, 1, "cold"),
     Target(None, TORCH.name, 2, "warm"),
 )

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.speed import sequences_chainrule
+from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 from chainrule.layers import GELU, Dense, Dropout, Layer, Network, ReLU, Sigmoid, Tanh, TanhGELU
 from chainrule.losses import CrossEntropy, SquaredError
@@ -28,6 +30,8 @@ ACTIVATIONS: Mapping[str, type[Layer]] = {
 def build(workload: Workload, settings: Mapping[str, Any]) -> Any:
     if workload.task == "fit":
         return Fitting()
+    if isinstance(workload, Sequences) and workload.task == "generate":
+        return sequences_chainrule.Generating(workload)
     if workload.task == "predict":
         return Estimating(workload) if settings["form"] == "estimator" else Predicting(workload)
     return Training(workload)
@@ -42,6 +46,8 @@ def network(workload: Workload) -> Network:
 
 
 def assembled(workload: Workload) -> TrainingStep:
+    if isinstance(workload, Sequences):
+        return sequences_chainrule.assembled(workload)
     loss = CrossEntropy() if workload.loss == "cross_entropy" else SquaredError()
     optimizer = Adam(workload.rate) if workload.optimizer == "adam" else SGD(workload.rate)
     return assemble(network(workload), loss, optimizer, {"i": workload.sizes[0]})
@@ -49,6 +55,8 @@ def assembled(workload: Workload) -> TrainingStep:
 
 def parameters(workload: Workload, step: TrainingStep) -> dict[str, Any]:
     """The first weights, by the names of the step."""
+    if isinstance(workload, Sequences):
+        return sequences_chainrule.parameters(workload, step)
     values = [array for layer in workload.weights for array in layer]
     return {tensor.name: value.copy() for tensor, value in zip(step.parameters, values, strict=True)}
 

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from benchmarks.speed import sequences_jax
+from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 
 ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
@@ -22,6 +24,8 @@ ACTIVATIONS: Mapping[str, Callable[[Any], Any]] = {
 
 def build(workload: Workload, settings: Mapping[str, Any]) -> Any:
     jax.config.update("jax_enable_x64", workload.dtype == "float64")
+    if workload.task == "generate":
+        return sequences_jax.Generating(workload)
     return Predicting(workload) if workload.task == "predict" else Training(workload, settings["unroll"])
 
 
@@ -75,15 +79,22 @@ class Training:
             layers, optimizer, number = state
             x, t = (X, target) if rows is None else (X[rows], target[rows])
             key = None if keys is None else jax.random.fold_in(keys, number)
-            value, gradients = jax.value_and_grad(partial(loss, workload))(layers, x, t, key)
+            if isinstance(workload, Sequences):
+                objective: Any = partial(sequences_jax.loss, workload, unroll=unroll)
+                value, gradients = jax.value_and_grad(objective)(layers, x, t)
+            else:
+                value, gradients = jax.value_and_grad(partial(loss, workload))(layers, x, t, key)
             layers, optimizer = update(workload.rate, layers, optimizer, gradients)
             return (layers, optimizer, number + 1), value
 
+        steps_unrolled = 1 if isinstance(workload, Sequences) else unroll
+
         @partial(jax.jit, donate_argnums=0)
         def steps(state: Any, X: Any, target: Any, order: Any) -> Any:
-            return jax.lax.scan(partial(step, X, target), state, order, workload.chunk, unroll=unroll)
+            return jax.lax.scan(partial(step, X, target), state, order, workload.chunk, unroll=steps_unrolled)
 
-        layers = parameters(workload)
+        sequences = isinstance(workload, Sequences)
+        layers: Any = sequences_jax.parameters(workload) if sequences else parameters(workload)
         zeros = [jax.tree.map(jnp.zeros_like, layers) for _ in range(2)]
         number = jnp.zeros((), workload.dtype)
         optimizer = (*zeros, number) if workload.optimizer == "adam" else ()

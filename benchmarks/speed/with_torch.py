@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from benchmarks.speed import sequences_torch
+from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
@@ -25,6 +27,8 @@ def build(workload: Workload, settings: Mapping[str, Any]) -> Any:
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(0)
     compiled = settings["form"] == "compile"
+    if workload.task == "generate":
+        return sequences_torch.Generating(workload, compiled)
     return Predicting(workload, compiled) if workload.task == "predict" else Training(workload, compiled)
 
 
@@ -60,8 +64,13 @@ class Training:
         self.chunks: list[Any] = [torch.from_numpy(order).unbind() for order in workload.orders]
         if workload.full_batch:
             self.chunks = [[None] * workload.chunk]
-        self.network = Network(workload)
-        objective = F.cross_entropy if workload.loss == "cross_entropy" else F.mse_loss
+        self.network: Any
+        objective: Callable[[Tensor, Tensor], Tensor]
+        if isinstance(workload, Sequences):
+            self.network, objective = sequences_torch.network(workload), sequences_torch.cross_entropy
+        else:
+            self.network = Network(workload)
+            objective = F.cross_entropy if workload.loss == "cross_entropy" else F.mse_loss
 
         def loss(x: Tensor, target: Tensor) -> Tensor:
             return objective(self.network(x), target)

@@ -34,7 +34,7 @@ class Workload:
     dtype: Literal["float32", "float64"] = "float32"
     dropout: float = 0.0
     rows: int = 20_480
-    task: Literal["train", "predict", "fit"] = "train"
+    task: Literal["train", "predict", "fit", "generate"] = "train"
     quick: bool = False  # whether ``--quick`` measures it too
 
     @staticmethod
@@ -55,7 +55,7 @@ class Workload:
 
     @property
     def unit(self) -> str:
-        return {"train": "step", "predict": "call", "fit": "fit"}[self.task]
+        return {"train": "step", "predict": "call", "fit": "fit", "generate": "symbol"}[self.task]
 
     @property
     def operations(self) -> float:

@@ -6,13 +6,19 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from benchmarks.speed.measure import Measurement, Options, Row, measure, measure_starts
 from benchmarks.speed.peers import CHAINRULE, ESTIMATOR, JAX, SKLEARN, TORCH, Peer
 from benchmarks.speed.report import Results
+from benchmarks.speed.sequences import SEQUENCES, Sequences
+from benchmarks.speed.sequences_chainrule import assembled, parameters
 from benchmarks.speed.targets import SMALL, TARGETS, reached
+from benchmarks.speed.with_chainrule import build as sequences
 from benchmarks.speed.workloads import START, WORKLOADS, Workload
 from rich.console import Console
+
+from chainrule.backends import compile
 
 TINY = Workload("tiny", (6, 5, 4, 3), 8, "tanh", rows=64)
 OPTIONS = Options(rounds=2, seconds=0.005, threads=1, backend="numpy", quick=True)
@@ -41,8 +47,36 @@ def test_every_chunk_has_its_rows(workload: Workload) -> None:
 
 
 def test_names_of_workloads_are_different() -> None:
-    assert len({workload.name for workload in WORKLOADS}) == len(WORKLOADS)
-    assert {target.workload for target in TARGETS} - {None} <= {workload.name for workload in WORKLOADS}
+    names = [workload.name for workload in (*WORKLOADS, *SEQUENCES)]
+    assert len(set(names)) == len(names)
+    assert {target.workload for target in TARGETS} - {None} <= set(names)
+
+
+@pytest.mark.parametrize("family", ["lstm", "gru", "gpt"])
+def test_sequences_are_learnt(family: str) -> None:
+    """The first losses are those of guessing, later ones are not."""
+    workload = Sequences("tiny", (7, 8, 8), 8, family=family, length=5, blocks=1, rows=64)  # type: ignore[arg-type]
+    assert Sequences.read(workload.fields()) == workload
+    training = sequences(workload, {"form": "program"})
+    training.run(1)
+    first = training.result()
+    training.run(100)
+    assert abs(first - math.log(7)) < 0.2
+    assert training.result() < first - 0.2
+
+
+def test_generation_is_the_decoder() -> None:
+    """One symbol after the other, from keys and values that are kept, as from the whole row at once."""
+    workload = Sequences("tiny", (7, 8, 8), 1, family="gpt", length=5, blocks=2, rows=64, task="generate")
+    generating = sequences(workload, {"form": "program"})
+    generating.run(2)
+    symbols = generating.found["symbol"]
+    step = assembled(workload)
+    row = np.array([[0, *symbols[:-1]]])
+    decoder = compile(step.prediction_system, (step.output.name,), "float32")
+    logits = decoder.run({"x": row}, parameters(workload, step))[step.output.name][0]
+    np.testing.assert_allclose(generating.found["highest"], logits.max(axis=1), rtol=1e-4)
+    np.testing.assert_array_equal(symbols, logits.argmax(axis=1))
 
 
 @pytest.mark.parametrize("workload", [TINY, VARIANTS[2], VARIANTS[3]], ids=["minibatches", "all rows", "regression"])
