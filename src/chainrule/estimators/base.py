@@ -134,9 +134,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         ``X``: a data frame, an array [row, column] or [row, …]; a list of texts, or a data frame with one column of
         prose; time series: a list of arrays [t, c], or a ``.ts`` file; images or recordings: a folder with a folder for
         each class (which says ``y``), files, or what ``read_images`` and ``recordings`` return.  ``sample_weight``
-        [row]: a weight of 2 is the row given twice, and rows that are the same (up to 20,000 of them) are one row with their weights added, so that
-        neither copies nor the order of rows change the result.  ``validation``: rows and targets to measure on after
-        each epoch, instead of rows set aside.
+        [row]: a weight of 2 is the row given twice, and rows that are the same (up to 20,000 of them) are one row with
+        their weights added, so that neither copies nor the order of rows change the result.  ``validation``: rows and
+        targets to measure on after each epoch, instead of rows set aside.
         Raises ChainruleError (a ValueError) naming the column and row of what cannot be used.
         """
         with self._threads():
@@ -153,7 +153,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             aside = Rows(aside.X, aside.y, self._weigh(aside))
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
         state = first_state(self.specification_.step, seed, backend=backend)
-        batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
+        batch_size = _count(
+            "batch_size", self.batch_size, defaults.default_batch_size(len(rows), self.input_), len(rows)
+        )
         epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size, self.input_))
         run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
         rates = self.specification_.optimizer.rates(run.steps)
@@ -176,7 +178,9 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         rows = Rows(rows.X, rows.y, self._weigh(rows))
         if np.ptp(rows.weights) and not isinstance(self.specification_.loss, RowWeighted):
             self.specification_ = replace(self.specification_, loss=RowWeighted(self.specification_.loss))
-        batch_size = _count("batch_size", self.batch_size, defaults.default_batch_size(len(rows)), len(rows))
+        batch_size = _count(
+            "batch_size", self.batch_size, defaults.default_batch_size(len(rows), self.input_), len(rows)
+        )
         done = int(self.history_.last.get("steps", 0))
         steps = steps_per_epoch(len(rows), batch_size)
         run = Run(self._training_state(), self._names(), len(self.history_) + 1, steps, self._seed_)
@@ -255,7 +259,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         units = self._units(loss)
         network = ready_network(self.network, units, self.input_)
         network = defaults.default_network(units, self.input_) if network is None else network
-        optimizer = defaults.default_optimizer(rows) if self.optimizer is None else self.optimizer
+        optimizer = defaults.default_optimizer(rows, self.input_) if self.optimizer is None else self.optimizer
         given = self.regularizer
         self._check_augmentation(loss)
         regularizers = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
