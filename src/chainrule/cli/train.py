@@ -39,9 +39,7 @@ def train(
     drop: Annotated[list[str] | None, typer.Option(help="A column to leave out; may be repeated.")] = None,
     labels: Annotated[
         str | None,
-        typer.Option(
-            help="Where the names of recordings say their labels, '{label}_*', or a table of both."
-        ),
+        typer.Option(help="Where the names of recordings say their labels, '{label}_*', or a table of both."),
     ] = None,
     size: Annotated[
         str | None, typer.Option(help="Scale image files to this size: a number of pixels, or HEIGHTxWIDTH.")

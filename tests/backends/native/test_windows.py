@@ -110,7 +110,11 @@ def test_what_is_written() -> None:
     texts = {equation.name: str(equation) for equation in prepared(rewritten, outputs).equations}
     assert texts["z"] == "z[b,p,q,o] = sum[u,v,c](x#padded[b,2*p + u,2*q + v,c]*W[u,v,c,o])"
     assert texts["∂W"] == "∂W[u,v,c,o] = sum[b,p,q](∂z[b,p,q,o]*x#padded[b,2*p + u,2*q + v,c])"
-    assert texts["∂x"] == "∂x[b,h,w,c] = ∂x#phases[b,(h + 1)//2,(h + 1)%2,(w + 1)//2,(w + 1)%2,c]"
+    assert texts["∂x#phases2"] == (
+        "∂x#phases2[b,h°2,w°2,c] = sum[o,p°1,q°3](∂z#padded[b,h°2 + p°1,w°2 + q°3 + 1,o]*W#turned2[p°1,q°3,o,c])"
+    )
+    assert texts["∂x"].startswith("∂x[b,h,w,c] = where([(h + 1)%2 = 0], where([(w + 1)%2 = 0], ∂x#phases[b,")
+    assert "∂z#padded2" not in texts
 
 
 def test_a_window_over_each_channel() -> None:
