@@ -111,3 +111,15 @@ def test_copies_are_no_statements() -> None:
     np.testing.assert_allclose(found, x + 2 * np.pad(x, ((0, 0), (1, 0)))[:, :-1])
     assert [s.name for s in _statements(program)] == ["a"]
     check(system, {"x": x})
+
+
+def test_weights_of_a_recurrence_are_packed_once() -> None:
+    """Also for few rows: they are read at every step."""
+    text = "data x[b,t,k]\nparameter U[l,k]\nh[b,t,k] = tanh(x[b,t,k] + sum[l](h[b,t-1,l]*U[l,k]))"
+    program = compile(parse(text), ("h",), "float32")
+    random = np.random.default_rng(0)
+    program.run({"x": random.normal(size=(2, 40, 128))}, {"U": random.normal(size=(128, 128))})
+    assert program._last is not None
+    operations = [operation for _, operation in program._last.schedule.operations()]
+    (inner,) = (i.product for o in operations for i in o.inner if i.product is not None)
+    assert inner.packing == "ahead"

@@ -133,7 +133,8 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
     sums = tuple(axis for axis in order if axis not in k)
     others = tuple(axis for axis in statement.columns if axis not in columns)
     n_size, k_size = (prod(space.size(axis) for axis in axes) for axes in (columns, k))
-    m_size = prod(space.size(axis) for axis in statement.rows if axis != along)
+    # what a recurrence does not change is packed once for all of its steps
+    m_size = prod(space.size(axis) for axis in statement.rows if axis != along or not varies)
     total = prod(space.size(axis) for axis in statement.axes)
     contiguous = not columns or steps.of(right, columns[-1]) == 1
     adds = total <= SMALL_RESULT and k_size >= 32 * n_size and k_size >= 512
