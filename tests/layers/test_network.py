@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from tests.contracts.catalogue import normal
@@ -137,3 +139,17 @@ def test_tanh_layers_are_equal_values() -> None:
     assert Network(Dense(3), Tanh()) == Network(Dense(3), Tanh()) != Network(Dense(4), Tanh())
     assert len({Network(Dense(3)), Network(Dense(3))}) == 1
     assert repr(Network(Dense(3), Tanh())) == "Network(Dense(3), Tanh())"
+
+
+def test_equations_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "square.eq"
+    file.write_text("axis j = 3\nparameter V[i,j]\ndata x[b,i]\na[b,j] = sum[i](x[b,i]*V[i,j])^2")
+    for given in (file, str(file)):
+        network = Network(given, Dense(2))
+        assert network == Network(Equations(file.read_text()), Dense(2))
+        assert eval(repr(network)) == network  # so that a model of it can be saved
+    file.write_text("data x[b,i]\na[b,j] = sum[i](x[b,i]*)")
+    with pytest.raises(ChainruleError, match=r"square\.eq:2:"):
+        Network(file)
+    with pytest.raises(ChainruleError, match=r"nowhere\.eq: no such file"):
+        Network("nowhere.eq")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from pathlib import Path
 
 from chainrule.definition import check_instance, definition_system
 from chainrule.equations.compose import instantiate
 from chainrule.equations.node import Access, Apply, Equation, Number, access, axis
+from chainrule.equations.parse import parse
 from chainrule.equations.system import Role, System
 from chainrule.equations.walk import combine
 from chainrule.errors import ChainruleError
@@ -73,7 +75,7 @@ class _Composite(Layer):
 
     layers: tuple[Layer, ...]
 
-    def __init__(self, *layers: Layer | str | Callable[[tuple[str, ...]], str | Layer]) -> None:
+    def __init__(self, *layers: Layer | str | Path | Callable[[tuple[str, ...]], str | Layer]) -> None:
         object.__setattr__(self, "layers", tuple(as_layer(layer, type(self).__name__) for layer in layers))
 
     def __repr__(self) -> str:
@@ -87,7 +89,8 @@ class _Composite(Layer):
 class Network(_Composite):
     """Layers one after another.
 
-    ``Network(Dense(30), Sigmoid(), Dense(10))``.  A string is a layer of equations, a function one that makes them.
+    ``Network(Dense(30), Sigmoid(), Dense(10))``.  A string is a layer of equations or names a file of them (``my.eq``),
+    a function makes one.
     """
 
     source = "composition of functions"
@@ -213,10 +216,24 @@ def _share(under: Composition, shared: Mapping[str, str]) -> None:
         under.initializers.pop(name, None)
 
 
+def equations_in(path: str | Path) -> Equations:
+    """The layer whose equations are in a text file.  Raises ChainruleError naming the file, the line and the column."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ChainruleError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ChainruleError(f"{path}: cannot be read as text ({getattr(error, 'strerror', None) or error})") from None
+    parse(text, str(path))  # an error in it is one of the file
+    return Equations(text)
+
+
 def as_layer(layer: object, owner: str) -> Layer:
-    """A layer, equations as text, or a function that returns either."""
+    """A layer, equations as text or in a file whose name ends in ``.eq``, or a function that returns either."""
     if isinstance(layer, Layer):
         return layer
+    if isinstance(layer, Path) or (isinstance(layer, str) and layer.endswith(".eq") and "=" not in layer):
+        return equations_in(layer)
     if isinstance(layer, str):
         return Equations(layer)
     if isinstance(layer, type) and issubclass(layer, Layer):
