@@ -19,6 +19,11 @@ RESULTS = {
     "mnist-convnet": ("images", "mnist_convnet"),
     "fashion": ("images", "fashion"),
     "faces": ("images", "faces"),
+    "spoken": ("sequences", "spoken"),
+    "sst2": ("sequences", "sst2"),
+    "gunpoint": ("sequences", "gunpoint"),
+    "basic-motions": ("sequences", "basic_motions"),
+    "japanese-vowels": ("sequences", "japanese_vowels"),
 }
 
 
