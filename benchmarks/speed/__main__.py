@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.speed.images import IMAGES
 from benchmarks.speed.measure import Options, measure, measure_peaks, measure_starts
 from benchmarks.speed.peers import PEERS, Peer
 from benchmarks.speed.report import Results, cores
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     quick, rounds = given.quick, given.rounds or (5 if given.quick else 7)
     options = Options(rounds, 0.1 if quick else 0.3, given.threads or cores(), given.backend, quick)
     peers = [peer for peer in PEERS if peer.measured(given.peers, quick)]
-    known: tuple[Workload, ...] = (*WORKLOADS, *SEQUENCES)
+    known: tuple[Workload, ...] = (*WORKLOADS, *IMAGES, *SEQUENCES)
     workloads = [w for w in known if _chosen(w.name, given.only) and (w.quick or given.only or not quick)]
     # Tables go into files and pipes too, where no width is known.
     console = Console(width=None if Console().is_terminal else 180, highlight=False)

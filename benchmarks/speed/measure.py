@@ -120,8 +120,8 @@ def measure(workload: Workload, peers: Sequence[Peer], options: Options) -> Row:
             candidates = peer.candidates(workload, options.threads, options.backend, options.quick)
             eager = measured.get(TORCH.name)
             if peer is COMPILED and eager is not None and eager.settings:
-                # The number of threads is written into the code; the one that was best before is kept.
-                candidates = [{**candidates[0], "threads": eager.settings["threads"]}]
+                # The number of threads is written into the code; what was best before is kept.
+                candidates = [{**eager.settings, "form": peer.form}]
             try:
                 best = _fastest([_ready(stack, peer, workload, settings, options) for settings in candidates], workload)
             except Failed as failed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
+from benchmarks.speed.images import Images
 from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 
@@ -42,7 +43,8 @@ class Peer:
         if self is ESTIMATOR:
             return workload.task == "predict" and workload.batch == 1
         if self is SKLEARN:
-            return workload.activation in ("relu", "sigmoid", "tanh") and not workload.dropout
+            known = workload.activation in ("relu", "sigmoid", "tanh") and not workload.dropout
+            return known and not isinstance(workload, Images)
         return True
 
     def measured(self, chosen: Collection[str], quick: bool) -> bool:
@@ -64,9 +66,13 @@ class Peer:
             # Unrolled are the positions of a recurrent layer.
             unrolled = (1, 4) if workload.family != "gpt" else (1,)
             return [{"threads": n, "pin": n == 1, "unroll": count} for n in counts for count in unrolled]
+        if self is JAX and isinstance(workload, Images):
+            return [{"threads": n, "pin": n == 1} for n in counts]
         if self is JAX:
             # Its thread pool is as large as the cores it may run on; unrolling pays where steps are short.
             return [{"threads": n, "pin": n == 1, "unroll": 4 if n == 1 and not quick else 1} for n in counts]
+        if self in (TORCH, COMPILED) and isinstance(workload, Images):
+            return [{"form": self.form, "threads": n, "channels_last": last} for n in counts for last in (False, True)]
         return [{"form": self.form, "threads": n} for n in counts]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from benchmarks.speed.images import CONVNET, LENET, RESNET
 from benchmarks.speed.measure import Row
 from benchmarks.speed.peers import CHAINRULE, ESTIMATOR, JAX, TORCH
 
@@ -51,6 +52,9 @@ TARGETS = (
     Target(LARGE, BEST, 1),
     Target(ONE, TORCH.name, 15),
     Target(ONE, TORCH.name, 3, ESTIMATOR.name),
+    Target(LENET, BEST, 3),
+    Target(CONVNET, BEST, 1.8),
+    Target(RESNET, BEST, 1.1),
     Target("LSTM 256, 64 positions, batch 32, Adam", BEST, 1.4),
     Target("GRU 256, 64 positions, batch 32, Adam", BEST, 1.4),
     Target("GPT 4 × 128, 64 positions, batch 16, Adam", BEST, 1.6),

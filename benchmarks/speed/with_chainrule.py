@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed import sequences_chainrule
+from benchmarks.speed import images_chainrule, sequences_chainrule
+from benchmarks.speed.images import Images
 from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 from chainrule.layers import GELU, Dense, Dropout, Layer, Network, ReLU, Sigmoid, Tanh, TanhGELU
@@ -48,6 +49,8 @@ def network(workload: Workload) -> Network:
 def assembled(workload: Workload) -> TrainingStep:
     if isinstance(workload, Sequences):
         return sequences_chainrule.assembled(workload)
+    if isinstance(workload, Images):
+        return images_chainrule.assembled(workload)
     loss = CrossEntropy() if workload.loss == "cross_entropy" else SquaredError()
     optimizer = Adam(workload.rate) if workload.optimizer == "adam" else SGD(workload.rate)
     return assemble(network(workload), loss, optimizer, {"i": workload.sizes[0]})
@@ -57,6 +60,8 @@ def parameters(workload: Workload, step: TrainingStep) -> dict[str, Any]:
     """The first weights, by the names of the step."""
     if isinstance(workload, Sequences):
         return sequences_chainrule.parameters(workload, step)
+    if isinstance(workload, Images):
+        return images_chainrule.parameters(workload, step)
     values = [array for layer in workload.weights for array in layer]
     return {tensor.name: value.copy() for tensor, value in zip(step.parameters, values, strict=True)}
 

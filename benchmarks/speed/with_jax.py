@@ -9,7 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from benchmarks.speed import sequences_jax
+from benchmarks.speed import images_jax, sequences_jax
+from benchmarks.speed.images import Images
 from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 
@@ -26,6 +27,8 @@ def build(workload: Workload, settings: Mapping[str, Any]) -> Any:
     jax.config.update("jax_enable_x64", workload.dtype == "float64")
     if workload.task == "generate":
         return sequences_jax.Generating(workload)
+    if isinstance(workload, Images):
+        return images_jax.Training(workload, adam)
     return Predicting(workload) if workload.task == "predict" else Training(workload, settings["unroll"])
 
 

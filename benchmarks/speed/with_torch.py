@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.speed import sequences_torch
+from benchmarks.speed import images_torch, sequences_torch
+from benchmarks.speed.images import Images
 from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 
@@ -29,7 +30,9 @@ def build(workload: Workload, settings: Mapping[str, Any]) -> Any:
     compiled = settings["form"] == "compile"
     if workload.task == "generate":
         return sequences_torch.Generating(workload, compiled)
-    return Predicting(workload, compiled) if workload.task == "predict" else Training(workload, compiled)
+    if workload.task == "predict":
+        return Predicting(workload, compiled)
+    return Training(workload, compiled, settings.get("channels_last", False))
 
 
 class Network(nn.Module):
@@ -58,7 +61,9 @@ class Network(nn.Module):
 
 
 class Training:
-    def __init__(self, workload: Workload, compiled: bool) -> None:
+    """``channels_last``: how the images of convolutions, and their weights, lie in memory."""
+
+    def __init__(self, workload: Workload, compiled: bool, channels_last: bool) -> None:
         self.X, self.target = (torch.from_numpy(array) for array in workload.data)
         # For each chunk a tuple of the rows of each step; None reads all rows as they are.
         self.chunks: list[Any] = [torch.from_numpy(order).unbind() for order in workload.orders]
@@ -68,6 +73,8 @@ class Training:
         objective: Callable[[Tensor, Tensor], Tensor]
         if isinstance(workload, Sequences):
             self.network, objective = sequences_torch.network(workload), sequences_torch.cross_entropy
+        elif isinstance(workload, Images):
+            self.network, objective = images_torch.network(workload, channels_last), F.cross_entropy
         else:
             self.network = Network(workload)
             objective = F.cross_entropy if workload.loss == "cross_entropy" else F.mse_loss

@@ -16,6 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from benchmarks.speed.images import Images
 from benchmarks.speed.sequences import Sequences
 from benchmarks.speed.workloads import Workload
 
@@ -52,8 +53,9 @@ def serve(job: dict[str, Any], replies: TextIO) -> None:
     start = time.perf_counter()
     module = import_module(job["module"])
     reply(seconds=time.perf_counter() - start, memory=peak_memory())
-    kind = Sequences if "family" in job["workload"] else Workload
-    workload = kind.read(job["workload"])
+    fields = job["workload"]
+    kind = Sequences if "length" in fields else Images if "family" in fields else Workload
+    workload = kind.read(fields)
     # The arrays are there before the clock starts.
     _ = (workload.weights, workload.orders, workload.data) if workload.task != "fit" else ()
     start = time.perf_counter()

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.speed.images import IMAGES
 from benchmarks.speed.measure import Measurement, Options, Row, measure, measure_starts
 from benchmarks.speed.peers import CHAINRULE, ESTIMATOR, JAX, SKLEARN, TORCH, Peer
 from benchmarks.speed.report import Results
@@ -47,7 +48,7 @@ def test_every_chunk_has_its_rows(workload: Workload) -> None:
 
 
 def test_names_of_workloads_are_different() -> None:
-    names = [workload.name for workload in (*WORKLOADS, *SEQUENCES)]
+    names = [workload.name for workload in (*WORKLOADS, *IMAGES, *SEQUENCES)]
     assert len(set(names)) == len(names)
     assert {target.workload for target in TARGETS} - {None} <= set(names)
 
