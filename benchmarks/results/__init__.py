@@ -19,6 +19,8 @@ RESULTS = {
     "mnist-convnet": ("images", "mnist_convnet"),
     "fashion": ("images", "fashion"),
     "faces": ("images", "faces"),
+    "shakespeare": ("text", "shakespeare"),
+    "names": ("text", "names"),
     "spoken": ("sequences", "spoken"),
     "sst2": ("sequences", "sst2"),
     "gunpoint": ("sequences", "gunpoint"),

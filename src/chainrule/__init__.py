@@ -64,7 +64,7 @@ _PUBLIC = {
     "chainrule.data.augment": (
         "Flip", "Shift", "Rotate", "Zoom", "Crop", "Colour", "Noise", "Cutout", "Mixup",
     ),
-    "chainrule.estimators": ("Classifier", "Regressor"),
+    "chainrule.estimators": ("Classifier", "Regressor", "LanguageModel"),
     "chainrule.estimators.saving": ("load",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -1,4 +1,4 @@
-"""The command line: ``chainrule train | predict | derive | check | compile | source | info``.
+"""The command line: ``chainrule train | predict | generate | derive | check | compile | source | info``.
 
 Exit codes: 0 done; 1 what was checked does not hold; 2 the input cannot be used; 130 interrupted.
 """
@@ -14,6 +14,7 @@ import chainrule
 from chainrule.cli.check import check
 from chainrule.cli.compile import compile
 from chainrule.cli.derive import derive
+from chainrule.cli.generate import generate
 from chainrule.cli.info import info
 from chainrule.cli.output import report_error
 from chainrule.cli.predict import predict
@@ -45,7 +46,7 @@ def options(
     """Neural networks as equations: trained, derived and explained."""
 
 
-for command in (train, predict, derive, check, compile, source, info):
+for command in (train, predict, generate, derive, check, compile, source, info):
     app.command(epilog=command.__dict__.get("examples"))(command)
 
 

@@ -41,6 +41,8 @@ def predict(
     from chainrule.data.files import PARQUET
 
     fitted = load_model(model)
+    if not hasattr(fitted, "predict"):
+        raise ChainruleError(f"{model}: is a language model, which generates: chainrule generate {model}")
     table, columns = _rows(fitted, data)
     columns["prediction"] = fitted.predict(table)
     if probabilities:

@@ -9,11 +9,14 @@ from typing import Annotated
 import typer
 
 from chainrule.cli.output import Backend, examples
+from chainrule.errors import ChainruleError
 
 
 class Task(StrEnum):
     classification = "classification"
     regression = "regression"
+    text = "text"
+    lines = "lines"
 
 
 @examples(
@@ -23,6 +26,8 @@ class Task(StrEnum):
     "chainrule train images/ --size 32 --augmentation 'Shift(2), Flip()'",
     "chainrule train reviews.tsv --target label",
     "chainrule train recordings/ --labels '{label}_*' --reading 'MFCC(13)'",
+    "chainrule train input.txt --network 'gpt(layers=2, units=64)' --length 64",
+    "chainrule train names.txt --task lines",
     "chainrule train GunPoint_TRAIN.ts --test GunPoint_TEST.ts",
     "chainrule train table.parquet --target label --test-fraction 0.3 --seed 1 --json",
 )
@@ -31,7 +36,8 @@ def train(
         str,
         typer.Argument(
             help="A bundled set (digits, iris, wine, breast_cancer, diabetes), a CSV, TSV or Parquet file, a folder "
-            "with a folder of images or recordings for each class, an idx or npz file, or a .ts file of time series.",
+            "with a folder of images or recordings for each class, an idx or npz file, a .ts file of time series, or a "
+            ".txt file to learn the next symbol from.",
             metavar="DATA",
         ),
     ],
@@ -44,7 +50,13 @@ def train(
     size: Annotated[
         str | None, typer.Option(help="Scale image files to this size: a number of pixels, or HEIGHTxWIDTH.")
     ] = None,
-    task: Annotated[Task | None, typer.Option(help="What the target is. Default: as its values suggest.")] = None,
+    task: Annotated[
+        Task | None,
+        typer.Option(
+            help="What the target is; of a .txt file: the next symbol of one running text, or of each line by itself. "
+            "Default: as its values suggest; text."
+        ),
+    ] = None,
     network: Annotated[
         str | None, typer.Option(help="The layers, as in 'Dense(64), ReLU(), Dense(10)', or a ready network: lenet5.")
     ] = None,
@@ -57,6 +69,7 @@ def train(
     augmentation: Annotated[
         str | None, typer.Option(help="Random changes of images in training: 'Shift(2), Flip()'.")
     ] = None,
+    length: Annotated[int, typer.Option(min=1, help="Positions of the windows of a running text.")] = 64,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Rows in a minibatch.")] = None,
     early_stopping: Annotated[
@@ -80,6 +93,32 @@ def train(
     derived, and training.py, which trains the same network with NumPy alone.
     """
     # What training needs takes seconds to import; the other commands do not wait for it.
+    if task in (Task.text, Task.lines) or Path(data).suffix.lower() == ".txt":
+        from chainrule.cli import language
+
+        of_rows = {"--target": target, "--drop": drop, "--labels": labels, "--size": size, "--loss": loss}
+        of_rows |= {"--augmentation": augmentation, "--test": test}
+        given = next((name for name, value in of_rows.items() if value is not None), None)
+        if given is not None or task in (Task.classification, Task.regression):
+            raise ChainruleError(f"{data}: {given or '--task ' + str(task)} is for rows with a target, not for a text")
+        language.run(
+            language.Request(
+                Path(data),
+                task is Task.lines,
+                network,
+                {"optimizer": optimizer, "regularizer": regularizer, "reading": reading},
+                length,
+                epochs,
+                batch_size,
+                early_stopping,
+                None if backend is None else backend.value,
+                threads,
+                seed,
+                out,
+                json,
+            )
+        )
+        return
     from chainrule.cli.run import Request, run
 
     run(

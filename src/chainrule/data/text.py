@@ -128,6 +128,14 @@ class SymbolReader:
     def numbers(self, texts: Sequence[str]) -> list[Array]:
         """The numbers of each text's symbols."""
 
+    @abstractmethod
+    def text(self, numbers: Sequence[int]) -> str:
+        """The text of these symbols; padding and the unknown symbol have none."""
+
+    @abstractmethod
+    def unknown(self, text: str) -> list[str]:
+        """The symbols of the text that have no number, in order."""
+
     def whole(self, data: Any) -> list[Array]:
         """The numbers of each text's symbols, none cut.  Raises ChainruleError for rows that are no texts."""
         if not isinstance(data, Texts):
@@ -168,6 +176,13 @@ class Symbols(SymbolReader):
     def numbers(self, texts: Sequence[str]) -> list[Array]:
         return [numbers_of(SPLIT[self.unit](text), self._place) for text in texts]
 
+    def text(self, numbers: Sequence[int]) -> str:
+        known = [self.vocabulary[number - FIRST] for number in numbers if number >= FIRST]
+        return ("" if self.unit == "character" else " ").join(known)
+
+    def unknown(self, text: str) -> list[str]:
+        return [symbol for symbol in SPLIT[self.unit](text) if symbol not in self._place]
+
     def to_json(self) -> dict[str, Any]:
         return {"unit": self.unit, "longest": self.longest, "vocabulary": list(self.vocabulary)}
 
@@ -192,6 +207,12 @@ class Pieces(SymbolReader):
 
     def numbers(self, texts: Sequence[str]) -> list[Array]:
         return [np.array(text.ids, dtype=np.int64) for text in self._tokenizer.encode_batch(texts)]
+
+    def text(self, numbers: Sequence[int]) -> str:
+        return str(self._tokenizer.decode([number for number in numbers if number >= FIRST]))
+
+    def unknown(self, text: str) -> list[str]:
+        return []  # every byte is a piece
 
     def to_json(self) -> dict[str, Any]:
         return {"unit": self.unit, "longest": self.longest, "tokenizer": self.tokenizer}

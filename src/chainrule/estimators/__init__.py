@@ -1,7 +1,8 @@
-"""Classifier and Regressor: networks as scikit-learn estimators."""
+"""Classifier, Regressor and LanguageModel: networks as scikit-learn estimators."""
 
 from chainrule.estimators.classifier import Classifier
+from chainrule.estimators.language_model import LanguageModel
 from chainrule.estimators.regressor import Regressor
 from chainrule.estimators.saving import load
 
-__all__ = ["Classifier", "Regressor", "load"]
+__all__ = ["Classifier", "LanguageModel", "Regressor", "load"]

@@ -158,9 +158,10 @@ def _parameters(path: Path, content: bytes, description: Mapping[str, Any]) -> d
 def _rebuild(description: Mapping[str, Any], parameters: dict[str, Array]) -> Any:
     from chainrule.estimators.base import TrainingRun
     from chainrule.estimators.classifier import Classifier
+    from chainrule.estimators.language_model import LanguageModel
     from chainrule.estimators.regressor import Regressor
 
-    kinds = {"Classifier": Classifier, "Regressor": Regressor}
+    kinds = {"Classifier": Classifier, "LanguageModel": LanguageModel, "Regressor": Regressor}
     if description["estimator"] not in kinds:
         raise ChainruleError(f"unknown estimator {description['estimator']!r}")
     model: Any = kinds[description["estimator"]](**settings_from_json(description["settings"]))

@@ -68,14 +68,16 @@ def is_ready(network: object) -> bool:
     return isinstance(name, ast.Name) and name.id in NETWORKS
 
 
-def ready_network(network: Any, outputs: int | tuple[int, ...], reader: Reader) -> Any:
+def ready_network(network: Any, outputs: int | tuple[int, ...], reader: Reader, length: int | None = None) -> Any:
     """The ready network that a text calls, ``lenet5(10)`` or ``lenet5``; anything else is given back as it is.
 
-    One that is not told how many classes there are has ``outputs``, and as its vocabulary the symbols of the reader.
+    One that is not told how many classes there are has ``outputs``, as its vocabulary the symbols of the reader, and
+    so many positions, ``length``, if that is given.
     """
     if not is_ready(network):
         return network
     known = {"classes": outputs} | ({"vocabulary": reader.symbols} if isinstance(reader, SymbolReader) else {})
+    known |= {} if length is None else {"length": length}
     filled = {name: _with_known(function, known) for name, function in NETWORKS.items()}
     return _read(network, vocabulary() | filled, "network")
 
