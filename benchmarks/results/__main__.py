@@ -1,8 +1,10 @@
 """Published results on real data, beside ours.
 
-python -m benchmarks.results mnist-lenet5 faces     these
-python -m benchmarks.results all                    every one, an hour on two cores
-python -m benchmarks.results fashion --json         as one line of JSON
+    python -m benchmarks.results mnist-lenet5 faces     these
+    python -m benchmarks.results all                    every one, an hour on two cores
+    python -m benchmarks.results fashion --json         as one line of JSON
+
+docs/results.md has the figures that were measured.
 """
 
 from __future__ import annotations
