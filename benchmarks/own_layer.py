@@ -2,7 +2,7 @@
 
     python -m benchmarks.own_layer [--rounds 15]
 
-Both are the first layer of a network for 28×28 images, 32 filters of 3×3 and a rectifier, trained by Adam on minibatches
+Both are the first layer of a network for 28×28 images, 32 filters of 3×3 and a rectifier, trained by Adam on batches
 of 64; the two are measured in turn, after a check that their first losses are the same.
 """
 
