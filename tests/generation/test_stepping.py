@@ -124,6 +124,11 @@ def test_the_last_state_only_is_refused() -> None:
         _step(Network(Embedding(SYMBOLS, 4), LSTM(3)))
 
 
+def test_whole_numbers_are_not_kept() -> None:
+    with pytest.raises(ChainruleError, match=r"x\[b,t - 1\].*read an embedding"):
+        _step(Network("integer x[b,t]\nparameter E[v,d]\naxis v = 5, d = 5\ny[b,t,d] = E[x[b,t-1],d]"))
+
+
 def test_running_means_do_not_look_ahead() -> None:
     _step(after_embedding(BatchNorm()))
 

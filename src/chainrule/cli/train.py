@@ -96,7 +96,13 @@ def train(
     if task in (Task.text, Task.lines) or Path(data).suffix.lower() == ".txt":
         from chainrule.cli import language
 
-        of_rows = {"--target": target, "--drop": drop, "--labels": labels, "--size": size, "--loss": loss}
+        of_rows: dict[str, object] = {
+            "--target": target,
+            "--drop": drop,
+            "--labels": labels,
+            "--size": size,
+            "--loss": loss,
+        }
         of_rows |= {"--augmentation": augmentation, "--test": test}
         given = next((name for name, value in of_rows.items() if value is not None), None)
         if given is not None or task in (Task.classification, Task.regression):

@@ -106,4 +106,5 @@ class _Walk:
         if NOW in self.system.input_by_name:
             steps[NOW] = np.arange(self.now, self.now + len(symbols))
         self.now += len(symbols)
-        return np.asarray(self.program.run({}, self.state, steps)[self.output])[-1]
+        logits: Array = self.program.run({}, self.state, steps)[self.output][-1]
+        return logits

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chainrule.equations.check import check
+from chainrule.equations.kinds import kinds
 from chainrule.equations.node import (
     Access,
     Apply,
@@ -89,7 +90,13 @@ def _check_causal(system: System, output: str, along: str) -> None:
             "gives an output at each position, such as LSTM(…, states='all')"
         )
     found = horizons(system, along)
-    kept = {read.tensor for read in _reads_elsewhere(system, along)}
+    kept = {read.tensor: read for read in _reads_elsewhere(system, along)}
+    for name, read in kept.items():
+        if kinds(system)[name] == "integer":
+            raise ChainruleError(
+                f"{read}: what is kept from position to position are real numbers, and {name} are whole numbers; read "
+                "an embedding of them there"
+            )
     for name in (e.name for e in system.equations if e.name == output or e.name in kept):
         if not found[name] <= {along}:
             raise ChainruleError(
