@@ -21,6 +21,8 @@ from chainrule.calculus.reverse import derive
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.parse import parse
 from chainrule.equations.system import System
+from chainrule.estimators import Classifier
+from chainrule.layers import Conv2D, Dense, Network, PReLU
 
 
 def convolution(stride: int, dilation: int, padding: int) -> str:
@@ -65,7 +67,7 @@ def check(system: System, values: dict[str, Any], dtype: str = "float64") -> Non
     outputs = tuple(equation.name for equation in system.equations)
     sizes = sizes_of(system, {name: np.shape(value) for name, value in values.items()})
     rewritten, more = windowed(prepared(system, outputs), sizes)
-    rewritten = unrolled(rewritten, more)
+    rewritten = unrolled(rewritten, more, prepared(system, outputs))
     state = {name: values[name] for name in ("W", "g") if name in values}
     data = {name: value for name, value in values.items() if name not in state}
     compiled = compile(system, outputs, dtype, "native").run(data, dict(state))
@@ -128,6 +130,30 @@ def test_a_window_over_each_channel() -> None:
     generator = np.random.default_rng(0)
     values = {"x": generator.normal(size=(2, 9, 8, 6)), "W": generator.normal(size=(3, 3, 6))}
     check(derive(system, "C", ["x", "W"]).system, values)
+
+
+@pytest.mark.parametrize("operation", ["max", "sum", "min"])
+@pytest.mark.parametrize("index", ["h + p", "h - 3*p"])
+def test_unrolling_does_not_make_sizes_equal(operation: str, index: str) -> None:
+    system = parse(
+        f"axis p = 2\ndata d[b,p], W[u]\naxis h\ndata e[h]\ng[b,h] = {operation}[p](d[b,p]*W[{index}] + e[h])"
+    )
+    generator = np.random.default_rng(0)
+    values = {"d": generator.normal(size=(3, 2)), "W": generator.normal(size=4), "e": generator.normal(size=9)}
+    found = compile(system, ("g",), "float64", "native").run(values, {})
+    np.testing.assert_allclose(found["g"], evaluate(system, values)["g"], atol=1e-12)
+
+
+def test_a_window_as_wide_as_its_stride() -> None:
+    images = np.random.default_rng(0).normal(size=(12, 6, 14))
+    labels = np.arange(12) % 2
+    network = Network(PReLU(), Conv2D(8, 4, stride=3), Dense(2))
+    settings = {"epochs": 2, "random_state": 0, "validation_fraction": 0.0}
+    probabilities = [
+        Classifier(network, backend=backend, **settings).fit(images, labels).predict_proba(images)
+        for backend in ("native", "numpy")
+    ]
+    np.testing.assert_allclose(*probabilities, atol=1e-4)
 
 
 def test_quotients_of_positions() -> None:

@@ -114,9 +114,9 @@ class NativeProgram:
         start = time.perf_counter()
         target = host()
         element = "float" if self.dtype == np.float32 else "double"
-        system, sizes = windowed(system, sizes)
-        system = unrolled(system, sizes)
-        space = Space(system, sizes, element, target, safe)
+        rewritten, sizes = windowed(system, sizes)
+        rewritten = unrolled(rewritten, sizes, system)
+        space = Space(rewritten, sizes, element, target, safe, stated=system)
         wanted = {*self.outputs, *system.updates.values()}
         plan = schedule(space, statements(space, wanted), wanted)
         places = memory.plan(space, plan, self.outputs, system.updates)

@@ -30,6 +30,17 @@ class Tensor:
     element: str
 
 
+def fixed_axes(system: System) -> set[str]:
+    """The axes whose sizes do not depend on the data: declared, or those of parameters and states."""
+    lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
+    return {name for tensor in lasting for name in tensor.axes} | set(solve_sizes(system, {}, partial=True))
+
+
+def new_axes(system: System, stated: System) -> set[str]:
+    """The axes that rewriting has made."""
+    return {name for name, _ in system.sizes} - {name for name, _ in stated.sizes}
+
+
 @dataclass
 class Space:
     """``element``: ``float`` or ``double``, the type of reals.  ``tensors`` grows with what the compiler adds."""
@@ -41,13 +52,13 @@ class Space:
     safe: Mapping[Place, bool]
     tensors: dict[str, Tensor] = field(default_factory=dict)
     own: dict[str, int] = field(default_factory=dict)
+    stated: System | None = None  # the system before it was rewritten, which says what axes have one size
 
     def __post_init__(self) -> None:
-        self.classes = dict(axis_classes(self.system))
-        lasting = [tensor for tensor in self.system.inputs if tensor.role in ("parameter", "state")]
-        fixed = {self.axis_class(name) for tensor in lasting for name in tensor.axes}
-        fixed |= {self.axis_class(name) for name in solve_sizes(self.system, {}, partial=True)}
-        self.fixed = fixed
+        stated = self.stated or self.system
+        self.classes = dict(axis_classes(stated))
+        self.fixed = {self.axis_class(name) for name in fixed_axes(stated)}
+        self.fixed |= new_axes(self.system, stated)
         kind_of = kinds(self.system)
         for name, axes in self.system.tensor_axes.items():
             self.tensors[name] = Tensor(name, axes, "i64" if kind_of[name] == "integer" else self.element)

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from chainrule.backends.native.space import fixed_axes, new_axes
 from chainrule.equations.node import Access, Apply, Equation, Number, Reduce
-from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
 from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions, substitute
 
@@ -21,17 +22,21 @@ MOST_NODES = 400  # of an expression that is written out
 POSITIONS = ("argmax", "argmin")
 
 
-def unrolled(system: System, sizes: Mapping[str, int]) -> System:
-    """Every reduction of few terms written out, but for sums that are products of matrices."""
-    writer = _Unrolling(system, sizes)
+def unrolled(system: System, sizes: Mapping[str, int], stated: System) -> System:
+    """Every reduction of few terms written out, but for sums that are products of matrices.
+
+    ``stated`` is the system before any rewriting.  It alone says which axes have one size: ``W[h + p]`` with 0 for p is
+    ``W[h]``, which as an equation of the user's would say that h is as long as W, and here does not.
+    """
+    writer = _Unrolling(sizes, stated, new_axes(system, stated))
     equations = tuple(Equation(e.name, e.axes, writer.change(e.expression, e.axes)) for e in system.equations)
     return system if equations == system.equations else System(equations, system.inputs, system.sizes, system.sources)
 
 
 class _Unrolling:
-    def __init__(self, system: System, sizes: Mapping[str, int]) -> None:
-        self.classes = axis_classes(system)
-        self.fixed = solve_sizes(system, {}, partial=True)
+    def __init__(self, sizes: Mapping[str, int], stated: System, made: set[str]) -> None:
+        self.classes = axis_classes(stated)
+        self.fixed = {self.classes.get(name, name) for name in fixed_axes(stated)} | made
         self.sizes = sizes
 
     def change(self, node: Any, axes: tuple[str, ...]) -> Any:
@@ -56,7 +61,7 @@ class _Unrolling:
 
     def terms(self, node: Reduce, axes: tuple[str, ...]) -> list[Any] | None:
         """What is reduced, at every position; None where that is too much, or better done as a product."""
-        if any(name not in self.fixed and self.classes.get(name, name) not in self.fixed for name in node.axes):
+        if any(self.classes.get(name, name) not in self.fixed for name in node.axes):
             return None
         count = prod(self.size(name) for name in node.axes)
         if not 1 < count <= MOST_TERMS or (node.operation == "sum" and _is_product(node, axes)):

@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any, TypeGuard
 
+from chainrule.backends.native.space import fixed_axes
 from chainrule.equations.node import Access, Apply, Equation, Expression, Number, base_axis, plain_axis
-from chainrule.equations.sizes import axis_classes, solve_sizes
-from chainrule.equations.system import Role, System
+from chainrule.equations.sizes import axis_classes
+from chainrule.equations.system import System
 from chainrule.equations.walk import subexpressions
 from chainrule.errors import ChainruleError
-
-LASTING: tuple[Role, ...] = ("parameter", "state")  # their sizes are not the data's
 
 
 class Names:
@@ -22,9 +21,7 @@ class Names:
         self.system = system
         self.sizes = dict(sizes)
         self.classes = axis_classes(system)
-        lasting = (name for role in LASTING for tensor in system.named(role) for name in tensor.axes)
-        known = solve_sizes(system, {}, partial=True)
-        self.fixed = {self.classes.get(name, name) for name in (*known, *lasting)}
+        self.fixed = {self.classes.get(name, name) for name in fixed_axes(system)}
         self.equations: list[Equation] = []
         self.declared: list[tuple[str, Expression | None]] = []
         self.axes = dict(system.tensor_axes)
