@@ -194,7 +194,7 @@ def test_the_command_line_refuses(run: Command, tmp_path: Path) -> None:
     assert run("train", "input.txt", "--target", "y") == (
         2,
         "",
-        "error: input.txt: --target is for rows with a target, not for a text\n",
+        "error: input.txt: --target is for rows with a target, as in a .csv file, not for a text\n",
     )
     assert "too short for windows" in run("train", "input.txt")[2]
     assert "no text in UTF-8" in run("train", "bytes.txt")[2]

@@ -106,7 +106,9 @@ def train(
         of_rows |= {"--augmentation": augmentation, "--test": test}
         given = next((name for name, value in of_rows.items() if value is not None), None)
         if given is not None or task in (Task.classification, Task.regression):
-            raise ChainruleError(f"{data}: {given or '--task ' + str(task)} is for rows with a target, not for a text")
+            raise ChainruleError(
+                f"{data}: {given or f'--task {task}'} is for rows with a target, as in a .csv file, not for a text"
+            )
         language.run(
             language.Request(
                 Path(data),

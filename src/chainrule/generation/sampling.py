@@ -71,9 +71,8 @@ class Sampling:
     @property
     def values(self) -> dict[str, float]:
         """The scalars of the equations by name."""
-        given = {"τ": self.temperature or None, "κ": self.top_k, "ρ": self.top_p}
-        read = given if self.temperature else {}
-        return {f"sampling.{name}": float(value) for name, value in read.items() if value is not None}
+        given = {"τ": self.temperature, "κ": self.top_k, "ρ": self.top_p} if self.temperature else {}
+        return {f"sampling.{name}": float(value) for name, value in given.items() if value is not None}
 
 
 def generating(step: Stepping, sampling: Sampling) -> System:
