@@ -69,7 +69,7 @@ def names(seed: int, backend: str | None) -> Result:
         ours=model.history_["validation_loss"][-1],
         published="1.92",
         source="Karpathy, makemore, readme: its default network, trained many times as long",
-        target=2.1,
+        target=1.92,  # the published figure; only samples are asked for
         higher=False,
         seed=seed,
         epochs=model.n_iter_,
