@@ -1,7 +1,7 @@
 """Published results on images: MNIST, Fashion-MNIST, and the faces of the Olivetti Research Laboratory (ORL).
 
-Networks and recipes were chosen on the last 10,000 training images of MNIST and Fashion-MNIST, and on other splits of
-the faces than those measured here; then all training images are used, and the test images once.
+Networks and recipes were chosen on training images and on other splits of the faces than those measured here
+(docs/results.md says how); then all training images are used.
 """
 
 from __future__ import annotations
