@@ -26,7 +26,7 @@ def spoken(seed: int, backend: str | None) -> Result:
         with tarfile.open(data_folder("fsdd") / "recordings.tar.gz") as archive:
             archive.extractall(folder, filter="data")
         everything = cr.recordings(next(Path(folder).rglob("*.wav")).parent, "{label}_{speaker}_{number}")
-        is_test = np.array([int(Path(str(file)).stem.rpartition("_")[2]) < 5 for file in everything.rows])
+        is_test = np.array([int(Path(str(file)).stem.rpartition("_")[2]) < 5 for file in everything.sounds])
         assert everything.labels is not None
         parts = [
             (everything.take(rows), everything.labels[rows])
