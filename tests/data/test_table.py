@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from chainrule.data.frame import as_frame
-from chainrule.data.grid import Cells, Grid, axis_sizes, fit_grid
+from chainrule.data.grid import Cells, Grid, as_cells, axis_sizes, fit_grid
 from chainrule.data.table import Category, LeftOut, Number, Table, fit_table, nearest
 from chainrule.errors import ChainruleError
 
@@ -121,6 +121,15 @@ def test_grid() -> None:
     assert list(axis_sizes((30, 32, 3)).items()) == [("h", 30), ("w", 32), ("c", 3)]
     with pytest.raises(ChainruleError, match="rows of shape"):
         grid.encode(Cells(X[:, :1]))
+
+
+@pytest.mark.parametrize("number", [np.nan, -np.inf])
+@pytest.mark.parametrize("row", [0, 3, 19])
+def test_gaps_in_grids(number: float, row: int) -> None:
+    X = np.random.default_rng(0).normal(5, 3, (20, 4, 4))
+    X[row, 2, 1] = number
+    with pytest.raises(ChainruleError, match=rf"X, row {row + 1} holds a number that is missing or infinite"):
+        as_cells(X)
 
 
 @pytest.mark.parametrize(

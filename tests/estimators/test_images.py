@@ -240,6 +240,16 @@ def test_what_cannot_be_used(folder: Path, tmp_path: Path) -> None:
         model.predict(folder)
 
 
+def test_gaps_are_refused_in_the_row_that_was_given() -> None:
+    X, y = np.random.default_rng(0).normal(size=(20, 6, 7)), np.arange(20) % 2
+    gap = X.copy()
+    gap[3, 2, 1] = np.nan
+    model = classifier(epochs=1, backend="numpy").fit(X, y)
+    for use in (lambda: classifier().fit(gap, y), lambda: model.predict(gap), lambda: model.score(gap, y)):
+        with pytest.raises(ChainruleError, match="X, row 4 holds a number that is missing or infinite"):
+            use()
+
+
 def test_damage_found_in_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large set only headers are read at first; what is damaged behind them is named when its turn comes."""
     monkeypatch.setattr(images_module, "PIXELS_IN_MEMORY", 0)

@@ -173,6 +173,20 @@ def test_rows_longer_than_the_network_has_positions() -> None:
     assert all(found.error < 1e-6 for found in model.check_gradients(elements=2))
 
 
+def test_an_embedding_of_too_few_symbols() -> None:
+    with pytest.raises(
+        cr.ChainruleError, match=r"Embedding\(4, 8\) has 4 symbols, but the texts have 11 .*Words\(most="
+    ):
+        fitted(TEXTS, LABELS, text_network(4))
+    model = fitted(TEXTS, LABELS, text_network(4), reading=cr.Words(most=2), epochs=1, backend="numpy")
+    assert model.predict(TEXTS[:2]).shape == (2,)
+
+
+def test_one_answer_a_row_is_wanted() -> None:
+    with pytest.raises(cr.ChainruleError, match=r"ends in dense1.z\[b,t,j\], and rows differ in length along axis t;"):
+        fitted(SERIES, TREND, cr.Network(cr.PositionwiseDense(2)))
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [

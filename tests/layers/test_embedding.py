@@ -121,3 +121,8 @@ def test_refusals() -> None:
     ]:
         with pytest.raises(ChainruleError, match=words):
             make()
+
+
+def test_real_numbers_are_no_symbols() -> None:
+    with pytest.raises(ChainruleError, match=r"^embedding1 reads whole numbers .*; x\[b,i\] holds real numbers$"):
+        Network(Embedding(5, 2)).composed({"i": 6})

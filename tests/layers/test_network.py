@@ -14,11 +14,18 @@ from chainrule.errors import ChainruleError
 from chainrule.initializers import Constant, GlorotUniform, Normal, Zeros
 from chainrule.layers import (
     Branch,
+    Conv1D,
     Dense,
     Dropout,
     Equations,
+    GlobalMaxPool,
     Identity,
+    Layer,
+    LayerNorm,
+    MaxPool1D,
+    MultiHeadAttention,
     Network,
+    PositionwiseDense,
     ReLU,
     Residual,
     Sigmoid,
@@ -26,6 +33,7 @@ from chainrule.layers import (
     Sum,
     Tanh,
 )
+from chainrule.layers.composition import Reading
 
 
 def test_the_equations_of_a_dense_network() -> None:
@@ -127,12 +135,64 @@ def test_refusals_are_in_the_users_words() -> None:
         (lambda: Equations("a[b] = z[b]"), "a layer reads x"),
         (lambda: Equations("a[b] = x[b]", {"q": Zeros()}), "starts names q, which is no parameter"),
         (lambda: Network(Residual(Dense(3), Dense((1, 3)))).composed({"i": 4}), "have different axes"),
-        (lambda: Network(Residual(Dense(3))).composed({"i": 4}), "one size"),
+        (
+            lambda: Network(Residual(Dense(3))).composed({"i": 4}),
+            r"^residual1: x\[b,i\] \(i = 4\) and dense1.z\[b,j\] \(j = 3\) differ in size; .*Sum\(",
+        ),
         (lambda: Network("a[b,i,j] = x[b,i,j]").composed({"i": 4}), "equations1: x"),
         (lambda: Network(Branch(Dense(3), Dense((1, 3)))).composed({"i": 4}), "branches with different axes"),
     ]:
         with pytest.raises(ChainruleError, match=words):
             make()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        Residual(Conv1D(3, 3)),
+        Residual(Conv1D(3, 3, stride=2, padding=1)),
+        Residual(Conv1D(5, 3, padding="same")),
+        Residual(MaxPool1D(2)),
+        Sum(Conv1D(3, 3), Conv1D(3, 5)),
+        Branch(Conv1D(3, 3), Conv1D(4, 5)),
+    ],
+)
+@pytest.mark.parametrize("times", [8, None])
+def test_sizes_that_do_not_agree(layer: Layer, times: int | None) -> None:
+    """Also where only the data say how long rows are."""
+    with pytest.raises(ChainruleError, match=rf"^{layer.family}1: .* differ in size"):
+        Network(layer).composed({"t": times, "c": 3})
+
+
+def test_sizes_that_agree() -> None:
+    conv, down = Conv1D(3, 3, padding="same"), Conv1D(4, 3, stride=2, padding=1)
+    for layer in (Residual(conv), Sum(down, Conv1D(4, 1, stride=2)), Branch(down, MaxPool1D(2)), Branch(conv, conv)):
+        for times in (8, None):
+            Network(layer).composed({"t": times, "c": 3})
+    Network(Residual(Dense(3))).composed({"i": None})  # i is 3 where the data do not say otherwise
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ((Dense(2),), r"^dense1: rows differ in length along axis t, so dense1.W\[t,c,j\] has no size there"),
+        ((Conv1D(3, 2), Dense(2)), r"^dense1: .* axis t1.* leaves no t1: GlobalMaxPool\(\), GlobalAvgPool\(\), or"),
+        ((LayerNorm(axes=2),), "^layernorm1: .* along axis t,"),
+    ],
+)
+def test_what_is_learnt_has_no_axis_along_which_rows_differ(layers: tuple[Layer, ...], words: str) -> None:
+    rows = Reading.of({"t": None, "c": 3}, length="t")
+    under, x = rows.compose()
+    with pytest.raises(ChainruleError, match=words):
+        Network(*layers).compose(under, x)
+    Network(PositionwiseDense(2), GlobalMaxPool(), Dense(2)).compose(
+        *Reading.of({"t": None, "c": 3}, "data", "t").compose()
+    )
+
+
+def test_the_scope_is_named_once() -> None:
+    with pytest.raises(ChainruleError, match=r"^attention1: x\[b,t,i\] is wanted, but x\[b,i\] is given$"):
+        Network(MultiHeadAttention(2)).composed({"i": 4})
 
 
 def test_tanh_layers_are_equal_values() -> None:

@@ -40,6 +40,17 @@ class Cells:
         return [self.values]
 
 
+def as_cells(X: Array) -> Cells:
+    """The rows of an array [b, …].  Raises ChainruleError for what are no numbers, and naming a row with a gap."""
+    if X.dtype.kind not in "fiub":
+        raise ChainruleError(f"X has {X.ndim} axes and holds {X.dtype}; such arrays must hold numbers")
+    finite = np.isfinite(X)
+    if not finite.all():
+        row = int(np.argmin(finite.reshape(len(X), -1).all(axis=1)))
+        raise ChainruleError(f"X, row {row + 1} holds a number that is missing or infinite")
+    return Cells(X)
+
+
 @dataclass(frozen=True)
 class Grid:
     """Numbers [b, …] brought to mean 0 and deviation 1 by one mean and one deviation; ``shape`` is that of a row."""
@@ -93,14 +104,9 @@ class Grid:
 
 
 def fit_grid(cells: Cells, weights: Array) -> Grid:
-    """Mean and deviation over all numbers; a row of weight w counts as w rows.  Raises ChainruleError for gaps."""
+    """Mean and deviation over all numbers; a row of weight w counts as w rows."""
     X = cells.values
-    if X.dtype.kind not in "fiub":
-        raise ChainruleError(f"X has {X.ndim} axes and holds {X.dtype}; such arrays must hold numbers")
     rows = X.reshape(len(X), -1).astype(np.float64)
-    if not np.isfinite(rows).all():
-        row = int(np.argwhere(~np.isfinite(rows))[0][0])
-        raise ChainruleError(f"X, row {row + 1} holds a number that is missing or infinite")
     mean = float(np.average(rows.mean(axis=1), weights=weights))
     deviation = float(np.sqrt(np.average(((rows - mean) ** 2).mean(axis=1), weights=weights)))
     return Grid(X.shape[1:], mean, deviation or 1.0)

@@ -30,8 +30,11 @@ ELLIPSIS = "..."
 Axes = tuple[str, ...]
 
 
-def match_axes(tensor: str, declared: Axes, actual: Axes) -> dict[str, Axes]:
-    """What each declared axis stands for: ``[b,...,k]`` against ``[b,h,w,j]`` is b → b, ... → (h, w), k → j."""
+def match_axes(tensor: str, declared: Axes, actual: Axes, scope: str | None = None) -> dict[str, Axes]:
+    """What each declared axis stands for: ``[b,...,k]`` against ``[b,h,w,j]`` is b → b, ... → (h, w), k → j.
+
+    Raises ChainruleError, naming the ``scope`` in which the tensor is read, where their numbers do not fit.
+    """
     several = declared.index(ELLIPSIS) if ELLIPSIS in declared else len(declared)
     after = max(0, len(declared) - several - 1)
     if len(actual) == len(declared) or (ELLIPSIS in declared and len(actual) >= several + after):
@@ -41,7 +44,8 @@ def match_axes(tensor: str, declared: Axes, actual: Axes) -> dict[str, Axes]:
             found[ELLIPSIS] = actual[several:end]
         found.update((name, (actual[end + n],)) for n, name in enumerate(declared[several + 1 :]))
         return found
-    raise ChainruleError(f"{tensor}[{','.join(declared)}] is wanted, but {tensor}[{','.join(actual)}] is given")
+    where = "" if scope is None else f"{scope}: "
+    raise ChainruleError(f"{where}{tensor}[{','.join(declared)}] is wanted, but {tensor}[{','.join(actual)}] is given")
 
 
 def instantiate(system: System, tensors: Mapping[str, str], axes: Mapping[str, Axes]) -> System:

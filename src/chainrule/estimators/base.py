@@ -18,7 +18,7 @@ from chainrule.backends.threads import at_most
 from chainrule.data.augment import as_augmentations, mixup_of
 from chainrule.data.buckets import Buckets
 from chainrule.data.frame import Frame, as_frame, is_data_frame
-from chainrule.data.grid import Cells
+from chainrule.data.grid import as_cells
 from chainrule.data.ragged import Ragged, SequenceReader
 from chainrule.data.reader import Data, Reader
 from chainrule.data.reading import fit_reader, special
@@ -30,12 +30,13 @@ from chainrule.definition import check_instance, refuse_class
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
 from chainrule.estimators.measure import Measure
-from chainrule.estimators.model import Specification, longest_row, output_shape, resolved
+from chainrule.estimators.model import Specification, check_vocabulary, longest_row, output_shape, resolved
 from chainrule.estimators.nested import with_nested, with_values
 from chainrule.estimators.prediction import predictor
 from chainrule.estimators.rows import Rows, distinct
 from chainrule.estimators.settings import ready_network
 from chainrule.estimators.sources import fits_in_memory, in_pieces, rows_as_needed
+from chainrule.layers import as_layer
 from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
 from chainrule.optimizers import Clipping, Optimizer
@@ -241,7 +242,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         array = validate_data(
             self, X, reset=reset, dtype=None, ensure_all_finite=False, allow_nd=True, ensure_min_samples=least
         )
-        return as_frame(array, text_at) if array.ndim == 2 else Cells(array)
+        return as_frame(array, text_at) if array.ndim == 2 else as_cells(array)
 
     def _seed(self) -> int:
         return int(check_random_state(self.random_state).randint(2**31 - 1))
@@ -259,6 +260,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         units = self._units(loss)
         network = ready_network(self.network, units, self.input_)
         network = defaults.default_network(units, self.input_) if network is None else network
+        check_vocabulary(as_layer(network, "network"), self.input_)
         optimizer = defaults.default_optimizer(rows, self.input_) if self.optimizer is None else self.optimizer
         given = self.regularizer
         self._check_augmentation(loss)

@@ -23,7 +23,7 @@ from chainrule.equations.sizes import solve_sizes
 from chainrule.errors import ChainruleError
 from chainrule.estimators.base import NetworkEstimator, TrainingRun
 from chainrule.estimators.inspect import Inspection
-from chainrule.estimators.model import Specification, longest_row, resolved
+from chainrule.estimators.model import Specification, check_vocabulary, longest_row, resolved
 from chainrule.estimators.settings import ready_network
 from chainrule.estimators.summary import rows_at_once
 from chainrule.generation.beams import beam_search
@@ -223,6 +223,7 @@ class LanguageModel(Inspection, NetworkEstimator):
             check_instance(owner, "clipping", self.clipping, Clipping)
         symbols = self.input_.symbols
         network = resolved(ready_network(self.network, symbols, self.input_, longest), reading)
+        check_vocabulary(network, self.input_)
         most = longest_row(network)
         if most is not None and most < longest:
             raise ChainruleError(f"{owner}: the network has {most:,} positions; {longest:,} are needed")

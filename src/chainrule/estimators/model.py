@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from chainrule.data.reader import Reader
+from chainrule.data.text import SymbolReader
 from chainrule.equations.sizes import solve_sizes
+from chainrule.errors import ChainruleError
 from chainrule.layers import (
     Branch,
     Composition,
     Custom,
+    Embedding,
     Layer,
     LearnedPositions,
     Network,
@@ -70,7 +74,17 @@ def _assembled(specification: Specification) -> TrainingStep:
 
 
 def output_shape(step: TrainingStep) -> tuple[int, ...]:
-    """The sizes of the axes of the network's output after the row."""
+    """The sizes of the axes of the network's output after the row.
+
+    Raises ChainruleError where one of them differs from row to row.
+    """
+    sizes = solve_sizes(step.prediction_system, {}, partial=True)
+    along = next((axis for axis in step.output.axes[1:] if axis not in sizes), None)
+    if along is not None:
+        raise ChainruleError(
+            f"the network ends in {step.output}, and rows differ in length along axis {along}; one answer a row is "
+            f"wanted: end it with layers that leave no {along}, such as GlobalMaxPool() and Dense"
+        )
     return _sizes_of(step, step.output.axes[1:])
 
 
@@ -83,6 +97,29 @@ def longest_row(network: Layer) -> int | None:
             found = [most for most in map(longest_row, layers) if most is not None]
             return min(found) if found else None
     return None
+
+
+def smallest_embedding(network: Layer) -> Embedding | None:
+    """The embedding of the fewest symbols; None where there is none."""
+    match network:
+        case Embedding():
+            return network
+        case Network(layers=layers) | Residual(layers=layers) | Sum(layers=layers) | Branch(layers=layers):
+            found = [embedding for embedding in map(smallest_embedding, layers) if embedding is not None]
+            return min(found, key=lambda embedding: embedding.vocabulary, default=None)
+    return None
+
+
+def check_vocabulary(network: Layer, reader: Reader) -> None:
+    """Raise ChainruleError where an embedding has fewer symbols than the texts that the network will read."""
+    embedding = smallest_embedding(network)
+    if not isinstance(reader, SymbolReader) or embedding is None or embedding.vocabulary >= reader.symbols:
+        return
+    raise ChainruleError(
+        f"{embedding!r} has {embedding.vocabulary:,} symbols, but the texts have {reader.symbols:,} (with padding and "
+        f"the unknown one): write Embedding({reader.symbols}, {embedding.units}), or read fewer, as with "
+        "reading=Words(most=…)"
+    )
 
 
 def target_shape(step: TrainingStep) -> tuple[int, ...]:
@@ -105,9 +142,17 @@ def plain_loss(loss: Loss | None) -> Loss | None:
 
 def resolved(network: Layer, reading: Reading) -> Network:
     """The network with what functions among its layers return in their place, so that it can be written down."""
-    under, x = reading.compose()
-    made, _ = _resolved(as_layer(network, "network"), under, x)
+    made = as_layer(network, "network")
+    if _has_functions(made):
+        made, _ = _resolved(made, *reading.compose())
     return made if isinstance(made, Network) else Network(made)
+
+
+def _has_functions(layer: Layer) -> bool:
+    match layer:
+        case Network(layers=layers) | Residual(layers=layers) | Sum(layers=layers) | Branch(layers=layers):
+            return any(map(_has_functions, layers))
+    return isinstance(layer, Custom)
 
 
 def _resolved(layer: Layer, under: Composition, x: Tensor) -> tuple[Layer, Tensor]:

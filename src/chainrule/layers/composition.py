@@ -135,6 +135,7 @@ class Composition:
         ``names`` overrides the scoped names, ``axes`` what its axes stand for.
         """
         scalars, sizes, names = scalars or {}, sizes or {}, names or {}
+        self._refuse_real(definition, scope, reads)
         standing = self._axes(definition, scope, reads, sizes, axes or {})
         tensors = {name: f"{scope}.{name}" for name in definition.tensor_axes} | dict(names)
         tensors |= {name: tensor.name for name, tensor in reads.items()}
@@ -147,7 +148,9 @@ class Composition:
         self.equations += [Equation(name, (), Number(value)) for name, value in constant.items()]
         self.equations += written.equations
         given = {tensor.name for tensor in self.inputs} | {tensor.name for tensor in reads.values()} | constant.keys()
-        self.inputs += [tensor for tensor in written.inputs if tensor.name not in given]
+        made = [tensor for tensor in written.inputs if tensor.name not in given]
+        self._refuse_varying(scope, made)
+        self.inputs += made
         for name, initializer in (initializers or {}).items():
             self.initializers[tensors[name]] = initializer
         return {
@@ -170,7 +173,7 @@ class Composition:
             declared = definition.tensor_axes.get(name)
             if declared is None:
                 continue
-            for axis, actual in match_axes(f"{scope}: {name}", declared, tensor.axes).items():
+            for axis, actual in match_axes(name, declared, tensor.axes, scope).items():
                 if standing.setdefault(axis, actual) != actual:
                     raise ChainruleError(
                         f"{scope}: axis {axis} of {name} would be {','.join(actual)}, "
@@ -183,6 +186,31 @@ class Composition:
                 counts: tuple[int | None, ...] = sizes.get(base_axis(axis), (None,))
                 standing[base_axis(axis)] = tuple(self.fresh_axis(base_axis(axis), size) for size in counts)
         return standing
+
+    def varies(self, axis: str) -> bool:
+        """Whether the size of an axis comes from the lengths of rows, so that it differs from one batch to the next."""
+        if self.size(axis) is not None:
+            return False
+        return axis in self.lengths or any(map(self.varies, size_names(self.sizes.get(axis))))
+
+    def _refuse_varying(self, scope: str, made: Iterable[Input]) -> None:
+        """What is learnt has one size for all batches."""
+        for tensor in made:
+            along = next((name for name in tensor.axes if self.varies(name)), None)
+            if tensor.role in ("parameter", "state") and along is not None:
+                raise ChainruleError(
+                    f"{scope}: rows differ in length along axis {along}, so {Tensor(tensor.name, tensor.axes)} has no "
+                    f"size there; put a layer before it that leaves no {along}: GlobalMaxPool(), GlobalAvgPool(), or a "
+                    "recurrent layer, such as LSTM(32), which gives its last state"
+                )
+
+    def _refuse_real(self, definition: System, scope: str, reads: Mapping[str, Tensor]) -> None:
+        """What the network is given is known to be real or whole; of what layers compute, ``check`` knows it."""
+        real = {tensor.name for tensor in self.inputs if tensor.role == "data"}
+        for tensor in definition.inputs:
+            read = reads.get(tensor.name)
+            if tensor.role == "integer" and read is not None and read.name in real:
+                raise ChainruleError(f"{scope} reads whole numbers (symbols); {read} holds real numbers")
 
     @property
     def written(self) -> System:

@@ -15,6 +15,7 @@ from chainrule.equations.system import Role, System
 from chainrule.equations.walk import combine
 from chainrule.errors import ChainruleError
 from chainrule.initializers import GlorotUniform, Initializer
+from chainrule.layers.agreement import refuse_other_sizes
 from chainrule.layers.composition import Composed, Composition, Reading, Tensor
 from chainrule.layers.layer import Layer
 
@@ -114,7 +115,12 @@ class Residual(_Composite):
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         inner = Network(*self.layers).compose(under, x)
-        return _sum(under, under.scope(self.family), (x, inner))
+        remedy = 'the layers of a Residual keep the size of its input (padding="same", stride 1); else add a projection'
+        remedy += " of the input: Sum(Network(…), Conv2D(channels, 1, stride=…))"
+        return _sum(under, under.scope(self.family), (x, inner), remedy)
+
+
+_BRANCHES = 'give the branches layers that agree: padding="same", and the same strides and channels'
 
 
 class Sum(_Composite):
@@ -123,14 +129,16 @@ class Sum(_Composite):
     source = "Szegedy et al., Inception-v4 (2017)"
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
-        return _sum(under, under.scope(self.family), tuple(layer.compose(under, x) for layer in self.layers))
+        terms = tuple(layer.compose(under, x) for layer in self.layers)
+        return _sum(under, under.scope(self.family), terms, _BRANCHES)
 
 
-def _sum(under: Composition, scope: str, terms: tuple[Tensor, ...]) -> Tensor:
+def _sum(under: Composition, scope: str, terms: tuple[Tensor, ...], remedy: str) -> Tensor:
     first = terms[0]
     for term in terms[1:]:
         if len(term.axes) != len(first.axes):
             raise ChainruleError(f"{scope}: {first} and {term} have different axes and cannot be added")
+    refuse_other_sizes(under, scope, terms, len(first.axes), remedy)
     total = Apply("+", tuple(access(term.name, first.axes) for term in terms))
     made = Tensor(f"{scope}.a", first.axes)
     under.equations.append(Equation(made.name, made.axes, total if len(terms) > 1 else access(first.name, first.axes)))
@@ -151,6 +159,8 @@ class Branch(_Composite):
         parts = tuple(layer.compose(under, x) for layer in self.layers)
         if len({len(part.axes) for part in parts}) > 1:
             raise ChainruleError(f"{scope}: branches with different axes: {', '.join(map(str, parts))}")
+        remedy = 'only the last axes of branches may: give the layers padding="same" and the same strides'
+        refuse_other_sizes(under, scope, parts, len(parts[0].axes) - 1, remedy)
         ends = [part.axes[-1] for part in parts]
         if len(parts) == 1:
             return parts[0]
