@@ -8,6 +8,7 @@ Pooling, whose argmax stands in the gradient, would else write an integer for ev
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from math import prod
 from typing import Any
 
@@ -18,7 +19,7 @@ from chainrule.equations.system import System
 from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions, substitute
 
 MOST_TERMS = 16  # that are written out
-MOST_NODES = 400  # of an expression that is written out
+MOST_NODES = 1_000  # of an expression that is written out
 POSITIONS = ("argmax", "argmin")
 
 
@@ -67,7 +68,8 @@ class _Unrolling:
         if not 1 < count <= MOST_TERMS or (node.operation == "sum" and _is_product(node, axes)):
             return None
         body = self.change(node.body, (*axes, *node.axes))
-        if count * len(set(subexpressions(body))) > MOST_NODES:
+        # Counted as a tree, as passes go through it; one inside the other would else double with each.
+        if sum(1 for _ in islice(subexpressions(body), MOST_NODES)) * count > MOST_NODES:
             return None
         bodies = [body]
         for name in node.axes:
