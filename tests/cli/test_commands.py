@@ -101,6 +101,18 @@ def test_derive_and_check_a_model(run, tmp_path: Path) -> None:  # type: ignore[
     assert json.loads(run("info", "m", "--json")[1])["estimator"] == "Classifier"
 
 
+def test_a_file_of_equations_is_a_layer(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "layer.eq").write_text("axis j = 3\ndata x[b,i]\nparameter V[i,j]\nz[b,j] = sum[i](x[b,i]*V[i,j])\n")
+    (tmp_path / "of").mkdir()
+    (tmp_path / "of" / "square-1.eq").write_text("data x[b,i]\na[b,i] = x[b,i]^2\n")
+    for network in ("layer.eq", "layer.eq, ReLU(), Dense(3)", "Residual(of/square-1.eq), 'layer.eq'"):
+        code, _, err = run("train", "iris", "--out", "m", "--epochs", "1", "--network", network)
+        assert code == 0, err
+        assert "Equations('axis j = 3" in json.loads(run("info", "m", "--json")[1])["network"]
+    code, _, err = run("train", "iris", "--network", "nowhere.eq, Dense(3)")
+    assert code == 2 and "nowhere.eq: no such file" in err
+
+
 def test_source_runs_alone(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert run("train", "iris", "--out", "m", "--epochs", "2")[0] == 0
     assert run("source", "m")[1].startswith('"""Trains')

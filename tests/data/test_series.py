@@ -118,6 +118,7 @@ def test_ts_files(tmp_path: Path) -> None:
         (TS.replace("1,2:0,-1", "1,2"), "tiny.ts:8: 1 channels; the first series has 2"),
         (TS.replace("timestamps false", "timestamps true"), "time stamps cannot be read"),
         (TS.split("@data")[0] + "@data\n", "no series"),
+        (TS.replace(":down", ":left"), r"tiny.ts:8: the label 'left' is not listed by @classLabel \(up, down\)"),
         ("1,2,3\n", "tiny.ts:1: data before the line @data"),
     ],
 )

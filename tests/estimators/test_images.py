@@ -250,6 +250,15 @@ def test_gaps_are_refused_in_the_row_that_was_given() -> None:
             use()
 
 
+def test_a_class_without_images_is_refused_at_any_time(folder: Path) -> None:
+    model = classifier(epochs=1, backend="numpy").fit(folder)
+    (folder / "diagonal").mkdir()
+    for use in (model.partial_fit, classifier().partial_fit, classifier().fit):
+        with pytest.raises(ChainruleError, match="diagonal holds no images; each folder of"):
+            use(folder)
+    assert len(model.predict(folder)) == 60
+
+
 def test_damage_found_in_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a large set only headers are read at first; what is damaged behind them is named when its turn comes."""
     monkeypatch.setattr(images_module, "PIXELS_IN_MEMORY", 0)

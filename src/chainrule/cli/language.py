@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chainrule.cli.network import read_network
 from chainrule.cli.output import check_writable, console, errors, print_json, write_text
 from chainrule.errors import ChainruleError
 from chainrule.estimators.language_model import LanguageModel, read_text
-from chainrule.estimators.settings import is_ready, read_call
+from chainrule.estimators.settings import read_call
 
 SHOWN = 200  # symbols of the sample
 NAMES = 10  # short texts
@@ -44,8 +45,7 @@ def run(request: Request) -> None:
         name: read_call(call, f"--{name}") for name, call in request.calls.items() if call is not None
     }
     if request.network is not None:
-        ready = is_ready(request.network)
-        settings["network"] = request.network if ready else read_call(f"Network({request.network})", "--network")
+        settings["network"] = read_network(request.network)
     model = LanguageModel(
         length=request.length,
         epochs=request.epochs,

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
+from chainrule.cli.network import read_network
 from chainrule.cli.output import check_writable, console, errors, print_json, readable_file, write_text
 from chainrule.cli.scores import Score, accuracy, confusion_table, regression_scores, residual_table
 from chainrule.cli.sets import (
@@ -29,7 +30,7 @@ from chainrule.data.recordings import Recordings
 from chainrule.data.series import Series
 from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier, Regressor
-from chainrule.estimators.settings import is_ready, read_call
+from chainrule.estimators.settings import read_call
 from chainrule.training.callbacks import EarlyStopping
 
 
@@ -102,12 +103,8 @@ def run(request: Request) -> None:
 
 
 def _read_option(name: str, text: str) -> Any:
-    """What an option's text makes; layers separated by commas are a network, and a ready one is made by the estimator,
-    which knows how many classes there are.
-    """
-    if name == "network":
-        return text if is_ready(text) else read_call(f"Network({text})", "--network")
-    return read_call(text, f"--{name}")
+    """What an option's text makes."""
+    return read_network(text) if name == "network" else read_call(text, f"--{name}")
 
 
 def _fit(model: Any, training: Set, quiet: bool) -> float:

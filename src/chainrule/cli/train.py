@@ -58,7 +58,11 @@ def train(
         ),
     ] = None,
     network: Annotated[
-        str | None, typer.Option(help="The layers, as in 'Dense(64), ReLU(), Dense(10)', or a ready network: lenet5.")
+        str | None,
+        typer.Option(
+            help="The layers, as in 'Dense(64), ReLU(), Dense(10)', or a ready network: lenet5. A file of equations is "
+            "a layer: 'layer.eq, Dense(10)'."
+        ),
     ] = None,
     loss: Annotated[str | None, typer.Option(help="The loss, such as CrossEntropy or 'Huber(1.0)'.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="The optimizer, such as Adam or 'SGD(0.1)'.")] = None,

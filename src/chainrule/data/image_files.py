@@ -169,14 +169,20 @@ def class_folders(folder: Path) -> tuple[list[Path], Array]:
         raise ChainruleError(f"{folder} has no folders in it; images to learn from lie in a folder for each class")
     if stray is not None:
         raise ChainruleError(f"{stray} is in no folder of a class; images to learn from lie in a folder for each class")
+    refuse_empty_folders(folder)
     files, labels = [], []
     for path in classes:
         own = [file for file in visible(path) if file.is_file()]
-        if not own:
-            raise ChainruleError(f"{path} holds no images; each folder of {folder} is a class")
         files += own
         labels += [path.name] * len(own)
     return files, np.array(labels, dtype=object)
+
+
+def refuse_empty_folders(folder: Path) -> None:
+    """Raise ChainruleError for a class without files: a folder in the folder that has nothing but folders in it."""
+    for path in visible(folder):
+        if path.is_dir() and not any(file.is_file() for file in visible(path)):
+            raise ChainruleError(f"{path} holds no images; each folder of {folder} is a class")
 
 
 def folders_as_labels(files: Sequence[Path], folder: Path) -> Array | None:

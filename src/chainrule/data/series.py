@@ -214,7 +214,7 @@ def read_ts(path: str | Path) -> Series:
                 raise ChainruleError(f"{path}: series with time stamps cannot be read; give values at equal distances")
             *channels, label = line.split(":") if _is_labelled(header) else [*line.split(":"), ""]
             rows.append(_ts_row(f"{path}:{number}", channels, rows))
-            labels.append(label.strip())
+            labels.append(_listed(f"{path}:{number}", label.strip(), header))
     if not rows:
         raise ChainruleError(f"{path}: no series; a .ts file has them behind a line @data")
     if not _is_labelled(header):
@@ -224,6 +224,14 @@ def read_ts(path: str | Path) -> Series:
 
 def _is_labelled(header: Mapping[str, Sequence[str]]) -> bool:
     return any(header.get(key, ["false"])[0] == "true" for key in ("classlabel", "targetlabel"))
+
+
+def _listed(where: str, label: str, header: Mapping[str, Sequence[str]]) -> str:
+    """The label, which is one of the classes where the header lists them (in lower case, as it is read)."""
+    _, *classes = header.get("classlabel", ["false"])
+    if classes and label.lower() not in classes:
+        raise ChainruleError(f"{where}: the label {label!r} is not listed by @classLabel ({', '.join(classes)})")
+    return label
 
 
 def _ts_row(where: str, channels: Sequence[str], before: Sequence[Array]) -> Array:

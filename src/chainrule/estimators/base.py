@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -19,6 +20,8 @@ from chainrule.data.augment import as_augmentations, mixup_of
 from chainrule.data.buckets import Buckets
 from chainrule.data.frame import Frame, as_frame, is_data_frame
 from chainrule.data.grid import as_cells
+from chainrule.data.image_files import refuse_empty_folders
+from chainrule.data.images import Files, Pixels
 from chainrule.data.ragged import Ragged, SequenceReader
 from chainrule.data.reader import Data, Reader
 from chainrule.data.reading import fit_reader, special
@@ -203,6 +206,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, text_at: Collection[int] = frozenset()) -> Rows:
         """Everything that was given, read and checked."""
         table = self._read_input(X, text_at, reset=reset, least=2 if reset else 1)
+        if y is None and isinstance(X, str | Path) and Path(X).is_dir() and isinstance(table, Pixels | Files):
+            refuse_empty_folders(Path(X))
         target = self._read_target(self._labels(table) if y is None else y)
         check_consistent_length(target, np.empty((len(table), 0)))
         return Rows(table, target, read_weights(sample_weight, len(table)))

@@ -15,7 +15,7 @@ from chainrule.equations.system import Role, System
 from chainrule.equations.walk import combine
 from chainrule.errors import ChainruleError
 from chainrule.initializers import GlorotUniform, Initializer
-from chainrule.layers.agreement import refuse_other_sizes
+from chainrule.layers.agreement import refuse_other_places, refuse_other_sizes
 from chainrule.layers.composition import Composed, Composition, Reading, Tensor
 from chainrule.layers.layer import Layer
 
@@ -109,7 +109,10 @@ class Network(_Composite):
 
 
 class Residual(_Composite):
-    """The input plus the layers applied to it, one after another: ``a[...] = x[...] + f[...]``."""
+    """The input plus the layers applied to it, one after another: ``a[...] = x[...] + f[...]``.
+
+    Raises ChainruleError where the layers give another size than that of the input.
+    """
 
     source = "He et al., Deep Residual Learning for Image Recognition (2016), eq. 1"
 
@@ -124,7 +127,7 @@ _BRANCHES = 'give the branches layers that agree: padding="same", and the same s
 
 
 class Sum(_Composite):
-    """The sum of branches, each applied to the same input."""
+    """The sum of branches, each applied to the same input.  Raises ChainruleError where their sizes differ."""
 
     source = "Szegedy et al., Inception-v4 (2017)"
 
@@ -138,7 +141,7 @@ def _sum(under: Composition, scope: str, terms: tuple[Tensor, ...], remedy: str)
     for term in terms[1:]:
         if len(term.axes) != len(first.axes):
             raise ChainruleError(f"{scope}: {first} and {term} have different axes and cannot be added")
-    refuse_other_sizes(under, scope, terms, len(first.axes), remedy)
+    refuse_other_sizes(under, scope, terms, remedy)
     total = Apply("+", tuple(access(term.name, first.axes) for term in terms))
     made = Tensor(f"{scope}.a", first.axes)
     under.equations.append(Equation(made.name, made.axes, total if len(terms) > 1 else access(first.name, first.axes)))
@@ -149,7 +152,8 @@ class Branch(_Composite):
     """Branches applied to the same input, their outputs one behind the other along the last axis.
 
     With outputs ``u[b,j]`` and ``v[b,k]``: ``a[b,l] = u[b,l] + v[b,l - size(j)]`` and size(l) = size(j) + size(k),
-    since what lies outside a tensor is 0.
+    since what lies outside a tensor is 0; so is the end of a branch that halves an odd size and doubles it again.
+    Raises ChainruleError for branches whose outputs differ otherwise along the axes before the last.
     """
 
     source = "Szegedy et al., Going Deeper with Convolutions (2015), §4"
@@ -160,7 +164,7 @@ class Branch(_Composite):
         if len({len(part.axes) for part in parts}) > 1:
             raise ChainruleError(f"{scope}: branches with different axes: {', '.join(map(str, parts))}")
         remedy = 'only the last axes of branches may: give the layers padding="same" and the same strides'
-        refuse_other_sizes(under, scope, parts, len(parts[0].axes) - 1, remedy)
+        refuse_other_places(under, scope, parts, remedy)
         ends = [part.axes[-1] for part in parts]
         if len(parts) == 1:
             return parts[0]
