@@ -129,7 +129,7 @@ def test_short_texts_begin_and_end_with_0() -> None:
             cr.Network(cr.Embedding(13, 4), cr.MultiHeadAttention(2), cr.PositionwiseDense(13)),
             "depends on later positions",
         ),
-        ("gpt(length=8)", "8 positions, but axis t has 16"),
+        ("gpt(length=8)", "the network has 8 positions; 16 are needed"),
     ],
 )
 def test_networks_that_do_not_fit(network: Any, message: str) -> None:

@@ -149,7 +149,7 @@ class Composition:
         self.equations += written.equations
         given = {tensor.name for tensor in self.inputs} | {tensor.name for tensor in reads.values()} | constant.keys()
         made = [tensor for tensor in written.inputs if tensor.name not in given]
-        self._refuse_varying(scope, made)
+        self._refuse_varying(scope, made, reads.values())
         self.inputs += made
         for name, initializer in (initializers or {}).items():
             self.initializers[tensors[name]] = initializer
@@ -193,16 +193,22 @@ class Composition:
             return False
         return axis in self.lengths or any(map(self.varies, size_names(self.sizes.get(axis))))
 
-    def _refuse_varying(self, scope: str, made: Iterable[Input]) -> None:
+    def _refuse_varying(self, scope: str, made: Iterable[Input], reads: Iterable[Tensor]) -> None:
         """What is learnt has one size for all batches."""
+        whole = {tensor.name for tensor in self.inputs if tensor.role == "integer"}
+        symbols = [tensor for tensor in reads if tensor.name in whole]
         for tensor in made:
             along = next((name for name in tensor.axes if self.varies(name)), None)
-            if tensor.role in ("parameter", "state") and along is not None:
-                raise ChainruleError(
-                    f"{scope}: rows differ in length along axis {along}, so {Tensor(tensor.name, tensor.axes)} has no "
-                    f"size there; put a layer before it that leaves no {along}: GlobalMaxPool(), GlobalAvgPool(), or a "
-                    "recurrent layer, such as LSTM(32), which gives its last state"
-                )
+            if tensor.role not in ("parameter", "state") or along is None:
+                continue
+            read = next((read for read in symbols if along in read.axes), None)
+            if read is not None:
+                raise ChainruleError(f"{scope} reads numbers; {read} holds symbols: put an Embedding before it")
+            raise ChainruleError(
+                f"{scope}: rows differ in length along axis {along}, so {Tensor(tensor.name, tensor.axes)} has no "
+                f"size there; put a layer before it that leaves no {along}: GlobalMaxPool(), GlobalAvgPool(), or a "
+                "recurrent layer, such as LSTM(32), which gives its last state"
+            )
 
     def _refuse_real(self, definition: System, scope: str, reads: Mapping[str, Tensor]) -> None:
         """What the network is given is known to be real or whole; of what layers compute, ``check`` knows it."""
