@@ -55,6 +55,7 @@ class Results:
             self.machine_sheet(),
             self.speed_sheet("Training", "train"),
             self.speed_sheet("Predicting", "predict"),
+            self.speed_sheet("Generating", "generate"),
             self.fit_sheet(),
             self.cost_sheet("Seconds to build and compile, in a process that has imported the library", "built"),
             self.cost_sheet("Peak memory in MB: all, and what the bare import does not take", "memory"),
@@ -92,7 +93,7 @@ class Results:
                     *(_compared(row, peer) for peer in peers),
                 ]
             )
-        unit = {"train": "a step", "predict": "a call"}.get(task, "")
+        unit = {"train": "a step", "predict": "a call", "generate": "a symbol"}.get(task, "")
         headers = [f"median time {unit}", CHAINRULE.name, "GFLOP/s", "of peak", *peers]
         return Sheet(title, headers, lines, _problems(rows))
 
