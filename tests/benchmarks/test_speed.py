@@ -20,6 +20,7 @@ from benchmarks.speed.workloads import START, WORKLOADS, Workload
 from rich.console import Console
 
 from chainrule.backends import compile
+from chainrule.generation.sampling import SYMBOL
 
 TINY = Workload("tiny", (6, 5, 4, 3), 8, "tanh", rows=64)
 OPTIONS = Options(rounds=2, seconds=0.005, threads=1, backend="numpy", quick=True)
@@ -71,12 +72,12 @@ def test_generation_is_the_decoder() -> None:
     workload = Sequences("tiny", (7, 8, 8), 1, family="gpt", length=5, blocks=2, rows=64, task="generate")
     generating = sequences(workload, {"form": "program"})
     generating.run(2)
-    symbols = generating.found["symbol"]
+    symbols, highest = (generating.found[name][:, 0] for name in (SYMBOL, "highest"))
     step = assembled(workload)
     row = np.array([[0, *symbols[:-1]]])
     decoder = compile(step.prediction_system, (step.output.name,), "float32")
     logits = decoder.run({"x": row}, parameters(workload, step))[step.output.name][0]
-    np.testing.assert_allclose(generating.found["highest"], logits.max(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(highest, logits.max(axis=1), rtol=1e-4)
     np.testing.assert_array_equal(symbols, logits.argmax(axis=1))
 
 
