@@ -78,13 +78,6 @@ class Expressions:
             return number(kind, int(value.text))
         return self.function.cast("uitofp" if value.element == "i1" else "sitofp", value, kind)
 
-    def whole(self, node: Any) -> Value:
-        """The value as an integer (i64)."""
-        value = self.value(node)
-        if value.element == "i1":
-            return self.function.cast("zext", value, vector("i64", value.lanes))
-        return value
-
     def holds(self, node: Any) -> Value:
         """Whether the value is not 0, as a mask (i1)."""
         value = self.value(node)
@@ -129,7 +122,7 @@ class Expressions:
                 if atom == self.vector_axis and self.lanes > 1:
                     part = f.add(f.splat(part, self.lanes), f.iota("i64", self.lanes))
             else:
-                part = self.whole(atom)
+                part = self.plain(atom)
             total, part = self.together(total, f.mul(*self.together(part, integer(coefficient))))
             total = f.add(total, part)
         return total
@@ -154,7 +147,7 @@ class Expressions:
             case "neg":
                 return f.neg(self.plain(arguments[0]))
             case "//" | "%":
-                return self._floor_division(function, *(self.whole(argument) for argument in arguments))
+                return self._floor_division(function, *(self.plain(argument) for argument in arguments))
             case "/":
                 return self._quotient(node, *arguments)
             case "^":
@@ -408,7 +401,7 @@ class Expressions:
         with f.at(self.levels[level] if level < len(self.levels) - 1 else f.segment):
             total = integer(0)
             for place, index in enumerate(indices):
-                value, stride = self.together(self.whole(index), self.kernel.stride(tensor, place))
+                value, stride = self.together(self.plain(index), self.kernel.stride(tensor, place))
                 total, part = self.together(total, f.mul(value, stride))
                 total = f.add(total, part)
         return total
@@ -418,7 +411,7 @@ class Expressions:
         f = self.function
         total = integer(0)
         for place, index in enumerate(node.indices):
-            value = self.whole(index)
+            value = self.plain(index)
             if guarded and not self.space.inside(node, place):
                 value = f.select(self._fits(node, place), value, number(value.type, 0))
             value, stride = self.together(value, self.kernel.stride(node.tensor, place))
@@ -436,7 +429,7 @@ class Expressions:
     def _fits(self, node: Access, place: int) -> Value:
         """Whether a position is within the tensor: one comparison without signs."""
         size = self.kernel.size(self.space.tensors[node.tensor].axes[place])
-        return self.function.compare("ult", *self.together(self.whole(node.indices[place]), size))
+        return self.function.compare("ult", *self.together(self.plain(node.indices[place]), size))
 
 
 def _coefficient(index: Any, axis: str) -> int | None:
