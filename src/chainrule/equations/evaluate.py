@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
 from chainrule.equations.kinds import kinds
-from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce
 from chainrule.equations.order import order
 from chainrule.equations.philox import random_values
 from chainrule.equations.sizes import solve_sizes
@@ -79,6 +79,18 @@ def _values(
     axes = tuple(axis for axis in equation.axes if axis not in fixed)
     array = _Evaluator(tensors, sizes, fixed).value(equation.expression, axes)
     return np.broadcast_to(array, [sizes[axis] for axis in axes]).copy()
+
+
+def values_at(
+    expression: Expression,
+    axes: tuple[str, ...],
+    at: Mapping[str, int],
+    tensors: Mapping[str, Array],
+    sizes: Mapping[str, int],
+) -> Array:
+    """The values of a part of an equation over ``axes``, the other axes it depends on being ``at`` their values."""
+    found = _Evaluator(tensors, sizes, at).value(expression, axes)
+    return np.broadcast_to(found, [sizes[axis] for axis in axes]).copy()
 
 
 class _Evaluator:

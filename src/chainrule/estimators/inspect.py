@@ -21,6 +21,7 @@ from chainrule.training.source import epoch_batches
 
 if TYPE_CHECKING:
     from chainrule.notation.derivation import Derivation
+    from chainrule.walk import Walk
 
 Array = NDArray[Any]
 
@@ -57,6 +58,27 @@ class Inspection:
         check_is_fitted(model, "parameters_")
         step = model.specification_.step
         return derive(step.cost_system, step.cost)
+
+    def walk(self, X: Any, y: Any = None, *, rate: float | None = None) -> Walk:
+        """A training step on these rows as the model is now: forward, loss, backward and update, every number of it.
+
+        Optimizer states are as at the start of a run.  ``rate``: the learning rate; by default the highest of the
+        model's schedule.  Raises ChainruleError naming the column and row of what cannot be used.
+        """
+        from chainrule.walk import walk
+
+        model: Any = self
+        check_is_fitted(model, "parameters_")
+        specification, step = model.specification_, model.specification_.step
+        given = model._rows(X, y, None, reset=False, text_at=model._text_at())
+        rows = {**model.input_.encode(given.X, np.float64), **model._beside(given)}
+        return walk(
+            step,
+            {**{name: rows[name] for name in step.sources}, **model.parameters_},
+            rate=specification.optimizer.schedule.peak if rate is None else rate,
+            rows=model.training_.rows,
+            seed=model.training_.seed,
+        )
 
     def source(self) -> str:
         """A Python file that trains the same network with NumPy alone, from the same first values.

@@ -22,7 +22,7 @@ from chainrule.equations.evaluate import numpy_function
 from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, base_axis
 from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
-from chainrule.equations.walk import rebuild, substitute
+from chainrule.equations.walk import children, rebuild, substitute
 from chainrule.errors import ChainruleError
 from chainrule.notation.compose import compose, literal
 from chainrule.notation.latex import box_latex
@@ -48,7 +48,7 @@ class Worked:
     """One element of a tensor, worked out.
 
     ``symbols`` is the equation's right-hand side at this position, ``expression`` the same with all numbers in full,
-    in which the names in ``rests`` stand for the terms left out.
+    in which the names in ``rests`` stand for the terms left out.  ``reads``: the elements whose values stand in it.
     """
 
     tensor: str
@@ -56,6 +56,7 @@ class Worked:
     symbols: Expression
     expression: Expression
     rests: Mapping[str, Rest]
+    reads: tuple[tuple[str, tuple[int, ...]], ...]
     value: float
 
     def printed(self) -> tuple[Expression, Mapping[str, Rest], float]:
@@ -117,7 +118,8 @@ def worked(
     at = dict(zip(equation.axes, position, strict=True))
     expression = writer.put(equation.expression, at)
     symbols = _at(equation, at)
-    return Worked(tensor, position, symbols, expression, writer.rests, float(arrays[tensor][position]))
+    value = float(arrays[tensor][position])
+    return Worked(tensor, position, symbols, expression, writer.rests, tuple(writer.reads), value)
 
 
 def _at(equation: Equation, at: Mapping[str, int]) -> Expression:
@@ -132,19 +134,32 @@ class _Numbers:
         self.sizes = sizes
         self.terms = terms
         self.rests: dict[str, Rest] = {}
+        self.reads: dict[tuple[str, tuple[int, ...]], None] = {}
 
     def put(self, node: Any, at: Mapping[str, int]) -> Any:
         """The expression with numbers for all reads and positions, sums written out."""
         match node:
             case Number(str(axis)):
                 return Number(self.sizes[axis])
-            case Index() | Access():
+            case Access():
+                self.note(node, at)
+                return Number(_plain(self.value(node, at)))
+            case Index():
                 return Number(_plain(self.value(node, at)))
             case Reduce():
                 return self.reduced(node, at)
             case Apply("where", (condition, left, right)):
                 return self.put(left if self.value(condition, at) else right, at)
         return rebuild(node, lambda child: self.put(child, at))
+
+    def note(self, node: Any, at: Mapping[str, int]) -> None:
+        """Remember which element is read, and which those are that say where; what is read outside is none."""
+        if isinstance(node, Access):
+            position = tuple(int(self.value(index, at)) for index in node.indices)
+            if all(0 <= i < size for i, size in zip(position, self.arrays[node.tensor].shape, strict=True)):
+                self.reads[node.tensor, position] = None
+        for child in children(node):
+            self.note(child, at)
 
     def positions(self, node: Reduce, at: Mapping[str, int]) -> Iterator[dict[str, int]]:
         for values in itertools.product(*(range(self.sizes[axis]) for axis in node.axes)):

@@ -1,0 +1,158 @@
+"""One element of a walk: its arithmetic with the numbers put in, what it came from, what it feeds, and its derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from chainrule.equations.evaluate import values_at
+from chainrule.equations.node import Apply, Expression, Index, Reduce
+from chainrule.equations.walk import free_axes, substitute, tensors
+from chainrule.errors import ChainruleError
+from chainrule.notation.numbers import SHOWN_TERMS, Worked, worked
+from chainrule.walk.reads import readers
+
+if TYPE_CHECKING:
+    from chainrule.walk.walk import Quantity, Walk
+
+Array = NDArray[Any]
+
+SHOWN_READERS = 12
+
+
+@dataclass(frozen=True)
+class Place:
+    """An element of a tensor and its value."""
+
+    tensor: str
+    position: tuple[int, ...]
+    value: float
+
+    def __str__(self) -> str:
+        return place_name(self.tensor, self.position)
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A factor of the sum that an element is, over the axes summed: the window, the inputs of a neuron, a row of
+    attention weights.
+
+    ``symbols``: the factor at this element's position; ``values`` has the axes ``axes``.
+    """
+
+    symbols: Expression
+    axes: tuple[str, ...]
+    values: Array
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The elements of one tensor that read an element: the first of them, and how many there are."""
+
+    tensor: str
+    count: int
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Element:
+    """One element of a quantity, opened.
+
+    ``worked``: its equation with the numbers put in; None for what is given.  ``reads``: the elements that stand in
+    that arithmetic.  ``feeds``: the elements that read it, by tensor.  ``derivative``: δ, how fast the cost changes
+    with it.  ``updated``: what the step makes of it, for a parameter or a state.  ``operands``: the factors of its sum.
+    """
+
+    quantity: Quantity
+    position: tuple[int, ...]
+    value: float
+    worked: Worked | None
+    reads: tuple[Place, ...]
+    feeds: tuple[Feed, ...]
+    derivative: Place | None
+    updated: Place | None
+    operands: tuple[Operand, ...]
+
+    @property
+    def name(self) -> str:
+        return place_name(self.quantity.name, self.position)
+
+    @property
+    def axes(self) -> dict[str, int]:
+        """Axis → where on it the element is: {"b": 0, "t": 3, "k": 5}."""
+        return dict(zip(self.quantity.axes, self.position, strict=True))
+
+
+def place_name(tensor: str, position: Sequence[int]) -> str:
+    """An element as it is asked for: ``dense1.z[0,4]``."""
+    return f"{tensor}[{','.join(map(str, position))}]" if position else tensor
+
+
+def open_element(walk: Walk, quantity: Quantity, position: Sequence[int], terms: int = SHOWN_TERMS) -> Element:
+    """Open one element.  Raises ChainruleError where there is none at the position."""
+    position, shape = tuple(int(at) for at in position), quantity.value.shape
+    if len(position) != len(shape) or not all(0 <= at < size for at, size in zip(position, shape, strict=True)):
+        axes = ", ".join(f"{axis} 0…{size - 1}" for axis, size in zip(quantity.axes, shape, strict=True))
+        asked = place_name(quantity.name, position)
+        raise ChainruleError(f"there is no {asked}: {quantity.name} has " + (axes or "no axes, only one value"))
+    done = None
+    if quantity.equation is not None:
+        done = worked(walk.system, walk.values, quantity.name, position, terms)
+    adjoint = walk.log.adjoints.get(quantity.name)
+    updated = walk.system.updates.get(quantity.name)
+    return Element(
+        quantity,
+        position,
+        float(quantity.value[position]),
+        done,
+        () if done is None else tuple(_place(walk, tensor, at) for tensor, at in done.reads),
+        _feeds(walk, quantity, position),
+        None if adjoint is None else _place(walk, adjoint, position),
+        None if updated is None else _place(walk, updated, position),
+        _operands(walk, quantity, position),
+    )
+
+
+def _place(walk: Walk, tensor: str, position: tuple[int, ...]) -> Place:
+    return Place(tensor, position, float(walk.values[tensor][position]))
+
+
+def _feeds(walk: Walk, quantity: Quantity, position: tuple[int, ...]) -> tuple[Feed, ...]:
+    found = []
+    for equation in walk.readers_of.get(quantity.name, ()):
+        at = readers(equation, quantity.name, position, walk.values, walk.sizes)
+        if at is not None:
+            first = [_place(walk, at.tensor, place) for place, _ in zip(at.positions(), range(SHOWN_READERS))]
+            found.append(Feed(at.tensor, at.count, tuple(first)))
+    return tuple(found)
+
+
+def _operands(walk: Walk, quantity: Quantity, position: tuple[int, ...]) -> tuple[Operand, ...]:
+    """The factors of the first sum of the element's equation, each over the axes summed that it depends on."""
+    if quantity.equation is None:
+        return ()
+    total = _first_sum(quantity.equation.expression)
+    if total is None:
+        return ()
+    at = dict(zip(quantity.axes, position, strict=True))
+    outside = {axis: value for axis, value in at.items() if axis not in total.axes}
+    factors = total.body.arguments if isinstance(total.body, Apply) and total.body.function == "*" else (total.body,)
+    made = []
+    for factor in factors:
+        axes = tuple(axis for axis in total.axes if axis in free_axes(factor))
+        if axes and tensors(factor):
+            symbols = substitute(factor, {axis: Index((), value) for axis, value in outside.items()})
+            made.append(Operand(symbols, axes, values_at(factor, axes, outside, walk.values, walk.sizes)))
+    return tuple(made)
+
+
+def _first_sum(node: Any) -> Reduce | None:
+    """The sum that is the expression, or the first of its terms or factors that is one."""
+    if isinstance(node, Reduce):
+        return node if node.operation == "sum" else None
+    if isinstance(node, Apply) and node.function in ("+", "*", "/", "neg"):
+        return next((found for argument in node.arguments if (found := _first_sum(argument)) is not None), None)
+    return None

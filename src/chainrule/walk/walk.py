@@ -1,0 +1,190 @@
+"""A walk through one training step: what is given, forward, loss, backward, update, every quantity with its numbers."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chainrule.calculus.derivation import Log
+from chainrule.equations.grammar import canonical_name
+from chainrule.equations.node import Equation, Number
+from chainrule.equations.philox import random_values
+from chainrule.equations.sizes import solve_sizes
+from chainrule.equations.system import System, reachable
+from chainrule.equations.walk import tensors
+from chainrule.errors import ChainruleError
+from chainrule.notation.names import Names
+from chainrule.notation.numbers import SHOWN_TERMS
+from chainrule.notation.sections import scope_of
+from chainrule.notation.story import names_of
+from chainrule.training.programs import program
+from chainrule.training.step import ROWS, TrainingStep
+from chainrule.walk.element import Element, open_element
+
+Array = NDArray[Any]
+Phase = Literal["given", "forward", "loss", "backward", "update"]
+PHASES: tuple[Phase, ...] = ("given", "forward", "loss", "backward", "update")
+
+_PLACE = re.compile(r"\s*([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?\s*")
+
+
+@dataclass(frozen=True, eq=False)
+class Quantity:
+    """A tensor of the step: its equation (None for what is given) and its value, float64, with the axes ``axes``.
+
+    ``layer``: the scope of its name, "" where it has none; a derivative belongs to the layer of what it derives.
+    ``role``: of what is given.
+    """
+
+    name: str
+    phase: Phase
+    layer: str
+    axes: tuple[str, ...]
+    equation: Equation | None
+    value: Array
+    role: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """Every quantity of one training step on given rows.
+
+    ``system``: the equations of the step; ``log``: the derivation of its gradients; ``values``: every tensor, float64.
+    ``output``: the network's output.  ``walk["dense1.z"]`` is a quantity, ``walk.at("dense1.z[4]")`` an element opened.
+    """
+
+    system: System
+    log: Log
+    values: Mapping[str, Array]
+    output: str
+
+    @cached_property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """All quantities in the order in which they are computed, what is given first."""
+        return tuple(self._quantities())
+
+    def _quantities(self) -> Iterator[Quantity]:
+        of = {adjoint: name for name, adjoint in self.log.adjoints.items()}
+        network, cost = (reachable(self.log.forward, {name}) for name in (self.output, self.log.cost))
+        forward, backward = self.log.forward.by_name, {equation.name for equation in self.log.equations}
+        for tensor in self.system.inputs:
+            yield Quantity(
+                tensor.name, "given", scope_of(tensor.name), tensor.axes, None, self.values[tensor.name], tensor.role
+            )
+        for equation in self.system.equations:
+            name = equation.name
+            phase: Phase = "update"
+            if name in forward and name in cost:
+                phase = "forward" if name in network else "loss"
+            elif name in backward:
+                phase = "backward"
+            yield Quantity(name, phase, scope_of(of.get(name, name)), equation.axes, equation, self.values[name])
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Quantity]:
+        return {quantity.name: quantity for quantity in self.quantities}
+
+    @cached_property
+    def names(self) -> Names:
+        """How names are written."""
+        return replace(names_of(self.log), system=self.system)
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """The size of every axis."""
+        return solve_sizes(self.system, {name: value.shape for name, value in self.values.items()})
+
+    @cached_property
+    def readers_of(self) -> Mapping[str, tuple[Equation, ...]]:
+        """The equations that read each tensor."""
+        found: dict[str, list[Equation]] = {}
+        for equation in self.system.equations:
+            for name in tensors(equation):
+                found.setdefault(name, []).append(equation)
+        return {name: tuple(equations) for name, equations in found.items()}
+
+    def __getitem__(self, name: str) -> Quantity:
+        """A quantity by its name in the text form, ``dense1.z`` or ``partial dense1.z``.  Raises ChainruleError."""
+        found = self.by_name.get(canonical_name(name.strip()))
+        if found is None:
+            near = difflib.get_close_matches(canonical_name(name), self.by_name, n=3, cutoff=0.4)
+            known = f"; there are {', '.join(near)}" if near else ""
+            raise ChainruleError(f"this walk has no quantity {name}{known}")
+        return found
+
+    def element(self, name: str, position: Sequence[int] = (), terms: int = SHOWN_TERMS) -> Element:
+        """An element, opened; sums show the ``terms`` largest terms.  Raises ChainruleError where there is none."""
+        return open_element(self, self[name], position, terms)
+
+    def at(self, text: str, terms: int = SHOWN_TERMS) -> Element:
+        """An element by its text: ``dense1.z[0,4]``, or ``dense1.z[4]`` where there is one row."""
+        parts = _PLACE.fullmatch(text)
+        if parts is None:
+            raise ChainruleError(f"{text} is no element; write one as dense1.z[4]")
+        quantity = self[parts[1]]
+        try:
+            position = [int(part) for part in (parts[2] or "").split(",") if part.strip()]
+        except ValueError:
+            raise ChainruleError(f"{text}: positions are whole numbers, as in {quantity.name}[0,4]") from None
+        if len(position) == len(quantity.axes) - 1 and quantity.axes[0] == "b" and quantity.shape[0] == 1:
+            position = [0, *position]
+        return self.element(quantity.name, position, terms)
+
+
+def walk(
+    step: TrainingStep,
+    values: Mapping[str, ArrayLike],
+    *,
+    rate: float,
+    rows: int | None = None,
+    seed: int = 0,
+    number: int = 0,
+    backend: str | None = None,
+) -> Walk:
+    """Walk through one training step.
+
+    ``values``: the rows [b, …] as the network and the loss read them (``step.inputs``), the parameters, and the states
+    of the optimizer, which otherwise are as at its start.  ``rate``: the learning rate.  ``rows``: how many rows the
+    training set has, which penalties may depend on; those given by default.  Random inputs are those of the step
+    ``number`` of a run from ``seed``.
+    """
+    system = on_rows(step, len(np.asarray(values[step.inputs[0].name])) if rows is None else rows)
+    given = {name: np.asarray(value) for name, value in {**values, **step.constants, "η": rate}.items()}
+    kept = {name: value for name, value in given.items() if name in system.input_by_name}
+    held = {tensor.name for tensor in system.inputs if tensor.role in ("parameter", "state")}
+    names = tuple(equation.name for equation in system.equations)
+    data = {name: value for name, value in kept.items() if name not in held}
+    state = {name: value.astype(np.float64) for name, value in kept.items() if name in held}
+    made = program(system, names, "float64", backend).run(data, dict(state), seed=seed, first_step=number)
+    found = {**data, **state, **made}
+    sizes = solve_sizes(system, {name: np.shape(value) for name, value in found.items()})
+    for tensor in system.inputs:
+        shape = tuple(sizes[axis] for axis in tensor.axes)
+        if tensor.name not in found and tensor.role == "state":
+            found[tensor.name] = np.full(shape, tensor.value, dtype=np.float64)
+        elif tensor.name not in found:
+            assert tensor.distribution is not None
+            found[tensor.name] = random_values(tensor.distribution, seed, number, tensor.name, shape)
+    return Walk(system, step.log, {name: np.asarray(value) for name, value in found.items()}, step.output.name)
+
+
+def on_rows(step: TrainingStep, rows: int) -> System:
+    """The system of a step that reads its minibatch directly, from a training set of so many rows."""
+    inputs = {tensor.name for tensor in step.inputs}
+    gathered = {*step.sources.values(), "rows"}
+    return System(
+        tuple(equation for equation in step.system.equations if equation.name not in inputs),
+        (*step.inputs, *(tensor for tensor in step.system.inputs if tensor.name not in gathered)),
+        tuple((axis, Number(rows) if axis == ROWS else size) for axis, size in step.system.sizes),
+    )
