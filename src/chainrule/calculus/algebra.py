@@ -15,7 +15,7 @@ from typing import Any
 from chainrule.equations.affine import as_index, as_position, as_value, position_or_value
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
 from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, base_axis, plain_axis
-from chainrule.equations.walk import children, free_axes, rebuild, tensors
+from chainrule.equations.walk import children, free_axes, is_apply, is_bracket, product, rebuild, tensors
 
 NEGATION = {"=": "!=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
@@ -39,7 +39,7 @@ def tidy(node: Any) -> Any:
         case Apply("+", arguments):
             return _add(arguments)
         case Apply("*" | "/" | "neg", _):
-            return _product(node)
+            return _multiply(node)
         case Apply("^", (base, exponent)):
             return _power(base, exponent)
         case Apply(function, arguments) if function in COMPARISONS:
@@ -118,11 +118,11 @@ class Factors:
                 bottom.insert(0, Number(magnitude.denominator))
         # Brackets stay outside a quotient that may be undefined: a bracket that is 0 must annihilate it too.
         if bottom and not any(tensors(factor) for factor in bottom):
-            quotient = Apply("/", (_times([*top, *self.brackets]), _times(bottom)))
+            quotient = Apply("/", (product([*top, *self.brackets]), product(bottom)))
         elif bottom:
-            quotient = _times([Apply("/", (_times(top), _times(bottom))), *self.brackets])
+            quotient = product([Apply("/", (product(top), product(bottom))), *self.brackets])
         else:
-            quotient = _times([*top, *self.brackets])
+            quotient = product([*top, *self.brackets])
         if self.number > 0:
             return quotient
         return _negated(quotient)
@@ -171,7 +171,7 @@ def _is_literal(node: Any) -> bool:
 
 def factors_of(node: Any) -> tuple[Any, ...]:
     """The factors of a product; a single other expression is its own only factor."""
-    return node.arguments if _is_product(node) else (node,)
+    return node.arguments if is_apply(node, "*") else (node,)
 
 
 def split(node: Any, axes: tuple[str, ...]) -> tuple[Any, Any]:
@@ -214,18 +214,10 @@ def summed(axes: Sequence[str], body: Any) -> Any:
 
 def times(factors: Any) -> Any:
     """The product of the factors, tidied."""
-    return _product(_times(list(factors)))
+    return _multiply(product(list(factors)))
 
 
-def _is_product(node: Any) -> bool:
-    return isinstance(node, Apply) and node.function == "*"
-
-
-def _times(factors: list[Any]) -> Any:
-    return Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
-
-
-def _product(node: Any) -> Any:
+def _multiply(node: Any) -> Any:
     index = as_index(node, False)
     if index is not None:
         return index
@@ -275,7 +267,7 @@ def _power(base: Any, exponent: Any) -> Any:
         case (Number(int(value)), Number(int(power))) if power >= 0:
             return Number(value**power)
         case (Apply("sqrt" | "rsqrt", _), Number(int(power))) if power % 2 == 0:
-            return _product(Apply("*", (Apply("^", (base, exponent)),)))
+            return _multiply(Apply("*", (Apply("^", (base, exponent)),)))
         case (Apply("^", (inner, Number(int(first)))), Number(int(second))):
             return Apply("^", (inner, Number(first * second)))
     return Apply("^", (base, exponent))
@@ -285,7 +277,7 @@ def _bracket(node: Apply) -> Any:
     match node:
         case Apply("!=", (Apply(function, _) as inner, Number(0))) if function in COMPARISONS:
             return inner
-        case Apply("!=", (Apply("*", factors) as inner, Number(0))) if all(_is_bracket(factor) for factor in factors):
+        case Apply("!=", (Apply("*", factors) as inner, Number(0))) if all(is_bracket(factor) for factor in factors):
             return inner
         case Apply("=", (Apply(function, arguments), Number(0))) if function in NEGATION:
             return Apply(NEGATION[function], arguments)
@@ -304,10 +296,6 @@ def _bracket(node: Apply) -> Any:
             if least is not None and (least > value or (sign == ">=" and least == value)):
                 return Number(1)
     return node
-
-
-def _is_bracket(node: Any) -> bool:
-    return isinstance(node, Apply) and node.function in COMPARISONS
 
 
 def _least(position: Index) -> int | None:

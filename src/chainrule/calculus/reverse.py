@@ -27,7 +27,7 @@ from chainrule.equations.order import order
 from chainrule.equations.parse import parse_expression
 from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
-from chainrule.equations.walk import fresh_axis, rebuild, rename, tensors
+from chainrule.equations.walk import fresh_axis, product, rebuild, rename, tensors
 from chainrule.errors import ChainruleError
 
 # One way in which an expression depends on a tensor: the read, the factors of ∂E/∂(read), the axes summed on the way.
@@ -74,10 +74,10 @@ def _ways(
     steps: list[Step] = []
     for reader in reversed(readers):
         for (over, factors), covered in _contributions(system, reader, name, cost, adjoints):
-            unsolved = Equation(adjoints[name], axes, summed(over, _product(factors)))
+            unsolved = Equation(adjoints[name], axes, summed(over, product(factors)))
             steps.append(Step(name, "chain rule", None, unsolved, _chain_reason(system, name, reader, cost), reader))
             over, factors = eliminate(over, factors, context.classes, covered, last=len(axes))
-            solved = Equation(adjoints[name], axes, summed(over, _product(factors)))
+            solved = Equation(adjoints[name], axes, summed(over, product(factors)))
             if solved is not unsolved:
                 steps.append(Step(name, "delta elimination", unsolved, solved, ELIMINATION))
             terms.append(solved.expression)
@@ -277,10 +277,6 @@ def _put(node: Any, values: dict[str, Expression]) -> Any:
 
 def _total(terms: Sequence[Expression]) -> Expression:
     return Number(0) if not terms else terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
-
-
-def _product(factors: Sequence[Expression]) -> Expression:
-    return Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
 
 
 def _chain_reason(system: System, name: str, reader: Equation, cost: str) -> str:

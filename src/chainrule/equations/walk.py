@@ -1,11 +1,12 @@
-"""Going through expressions: children, free axes, substitution without capture."""
+"""Going through expressions: what a node is, children, free axes, substitution without capture."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
+from chainrule.equations.functions import COMPARISONS
 from chainrule.equations.node import (
     Access,
     Apply,
@@ -16,6 +17,26 @@ from chainrule.equations.node import (
     Reduce,
     axis,
 )
+
+
+def is_apply(node: Any, function: str) -> TypeGuard[Apply]:
+    """Whether a node applies this function of the catalogue."""
+    return isinstance(node, Apply) and node.function == function
+
+
+def is_bracket(node: Any) -> TypeGuard[Apply]:
+    """Whether a node is a comparison: 1 where it holds, 0 elsewhere."""
+    return isinstance(node, Apply) and node.function in COMPARISONS
+
+
+def is_reciprocal(node: Any) -> TypeGuard[Apply]:
+    """Whether a node is 1/x."""
+    return is_apply(node, "/") and node.arguments[0] is Number(1)
+
+
+def product(factors: Sequence[Any]) -> Any:
+    """The factors multiplied, just as they are: 1 where there are none, the only one where there is one."""
+    return Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
 
 
 def children(node: Any) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from chainrule.calculus.algebra import tidy
 from chainrule.calculus.derivation import Log
 from chainrule.calculus.insertion import inserted
 from chainrule.equations.node import Access, Apply, Equation, Expression, Reduce, plain_axis
-from chainrule.equations.walk import subexpressions, tensors
+from chainrule.equations.walk import is_apply, subexpressions, tensors
 
 A_LINE = 60  # nodes
 
@@ -149,7 +149,7 @@ def _from_next_layer(error: Error, deltas: Mapping[str, Layer]) -> bool:
     equation = error.arriving or error.equation
     for term in _terms(equation.expression):
         body: Any = term.body if isinstance(term, Reduce) else None
-        read = {part.tensor for part in body.arguments if isinstance(part, Access)} if _is(body, "*") else set()
+        read = {part.tensor for part in body.arguments if isinstance(part, Access)} if is_apply(body, "*") else set()
         if any(read == {delta, layer.weight.tensor} for delta, layer in deltas.items()):
             return True
     return False
@@ -160,7 +160,7 @@ def _error(log: Log, layer: Layer, derived: dict[str, Equation], deltas: Set[str
     output = layer.activation.name if layer.activation is not None else None
     arriving = derived.get(log.adjoints.get(output or "", ""))
     product: Any = equation.expression
-    factors = product.arguments if _is(product, "*") else (product,)
+    factors = product.arguments if is_apply(product, "*") else (product,)
     slope = None
     if arriving is not None:
         others = tuple(factor for factor in factors if not _reads(factor, arriving.name))
@@ -198,14 +198,10 @@ def _upstream(equation: Equation, derived: dict[str, Equation], stops: Set[str])
 
 
 def _terms(node: Any) -> Iterator[Any]:
-    if _is(node, "+"):
+    if is_apply(node, "+"):
         yield from node.arguments
     else:
         yield node
-
-
-def _is(node: Any, function: str) -> bool:
-    return isinstance(node, Apply) and node.function == function
 
 
 def _reads(node: Any, tensor: str) -> bool:
@@ -221,6 +217,6 @@ def _is_bias(term: Any, delta: str) -> bool:
 def _is_weight(term: Any, delta: str, source: str) -> bool:
     """Σ a δ, or, without a batch, a δ."""
     body: Any = term.body if isinstance(term, Reduce) and term.operation == "sum" else term
-    return _is(body, "*") and sorted(f.tensor for f in body.arguments if isinstance(f, Access)) == sorted(
+    return is_apply(body, "*") and sorted(f.tensor for f in body.arguments if isinstance(f, Access)) == sorted(
         (delta, source)
     )

@@ -34,7 +34,7 @@ from chainrule.equations.node import (
     base_axis,
     plain_axis,
 )
-from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions
+from chainrule.equations.walk import combine, free_axes, is_apply, rebuild, subexpressions
 from chainrule.notation.matrix_forms import (
     Correlation,
     Flipped,
@@ -45,12 +45,12 @@ from chainrule.notation.matrix_forms import (
     Negative,
     OnesWindow,
     Scalar,
-    Scaled,
     Slide,
     Spread,
     Sum,
     SumOver,
     Whole,
+    scaled,
 )
 
 MARK = "at "  # before the name of an axis: a position along it, taken as an axis of its own
@@ -93,7 +93,7 @@ def _meetings(factors: Sequence[Any], results: Sequence[str], summed: Sequence[s
     bounds = {position: size for position, size in map(_bound, factors) if position is not None}
     found: dict[Meeting, None] = {}
     for factor in factors:
-        if _is(factor, "="):
+        if is_apply(factor, "="):
             found.update(dict.fromkeys(_bracketed(factor, results, summed, factors)))
             continue
         for node in subexpressions(factor):
@@ -221,18 +221,7 @@ def _scaled(numbers: list[Any], form: Form | None) -> Form | None:
         return form
     if numbers == [Number(-1)]:
         return Negative(form)
-    above = [factor for factor in numbers if not _is_reciprocal(factor)]
-    below = [factor.arguments[1] for factor in numbers if _is_reciprocal(factor)]
-    top = _multiplied(above)
-    return Scaled(Apply("/", (top, _multiplied(below))) if below else top, form)
-
-
-def _multiplied(factors: list[Any]) -> Any:
-    return Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
-
-
-def _is_reciprocal(node: Any) -> bool:
-    return isinstance(node, Apply) and node.function == "/" and node.arguments[0] is Number(1)
+    return scaled(numbers, form)
 
 
 def _factors(node: Any) -> list[Any]:
@@ -294,10 +283,6 @@ def _window_axis(meeting: Meeting, factors: list[Any]) -> str:
     """The axis of a window that nothing is read from."""
     bounds: dict[Any, str] = dict(map(_bound, factors))
     return bounds.get(meeting.position, meeting.window)
-
-
-def _is(node: Any, function: str) -> bool:
-    return isinstance(node, Apply) and node.function == function
 
 
 def _bound(guard: Any) -> tuple[Any, str]:

@@ -35,6 +35,7 @@ from chainrule.notation.matrix_forms import (
     SumOver,
     Transposed,
     Whole,
+    scaled,
     subforms,
     transpose,
 )
@@ -338,18 +339,7 @@ def _scaled(scalars: list[Any], form: Form | None) -> Form | None:
         return form
     if isinstance(form, Scaled):
         scalars, form = [*scalars, form.scalar], form.form
-    above = [part for part in scalars if not _reciprocal(part)]
-    below = [part.arguments[1] for part in scalars if _reciprocal(part)]
-    top = _times(above)
-    return Scaled(Apply("/", (top, _times(below))) if below else top, form)
-
-
-def _times(factors: list[Any]) -> Any:
-    return Number(1) if not factors else factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
-
-
-def _reciprocal(node: Any) -> bool:
-    return isinstance(node, Apply) and node.function == "/" and node.arguments[0] is Number(1)
+    return scaled(scalars, form)
 
 
 def _numbers(nodes: list[Any]) -> tuple[list[Any], list[Any]]:

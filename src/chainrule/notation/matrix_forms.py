@@ -18,11 +18,12 @@ A scalar added to a matrix is added to each of its elements; functions of a matr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from chainrule.equations.node import Expression, Index, Number
+from chainrule.equations.node import Apply, Expression, Index, Number
+from chainrule.equations.walk import is_reciprocal, product
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,13 @@ def transpose(form: Form) -> Form:
             return Negative(transpose(inner))
         case SumOver(axis, inner):
             return SumOver(axis, transpose(inner))
+
+
+def scaled(scalars: Sequence[Any], form: Form) -> Scaled:
+    """The form with the product of the scalars in front, reciprocals as one fraction."""
+    top = product([scalar for scalar in scalars if not is_reciprocal(scalar)])
+    below = [scalar.arguments[1] for scalar in scalars if is_reciprocal(scalar)]
+    return Scaled(Apply("/", (top, product(below))) if below else top, form)
 
 
 def subforms(form: Any) -> Iterator[Any]:

@@ -14,11 +14,10 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.backends.passes import alike
-from chainrule.equations.functions import COMPARISONS
 from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Reduce, access, base_axis, plain_axis
 from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
-from chainrule.equations.walk import free_axes, rebuild, subexpressions, substitute, tensors
+from chainrule.equations.walk import free_axes, is_bracket, product, rebuild, subexpressions, substitute, tensors
 
 
 def factored(system: System) -> System:
@@ -143,9 +142,9 @@ class _Factoring:
         """The product of the factors as a read of a tensor."""
         if len(side) == 1 and isinstance(side[0], Access):
             return side[0]
-        product = side[0] if len(side) == 1 else Apply("*", tuple(side))
-        shifts = {name: _shift(side, name) for name in free_axes(product)}
-        here = substitute(product, {name: Index(((1, name),), -by) for name, by in shifts.items() if by})
+        whole = product(side)
+        shifts = {name: _shift(side, name) for name in free_axes(whole)}
+        here = substitute(whole, {name: Index(((1, name),), -by) for name, by in shifts.items() if by})
         key = alike(here, self.classes)
         if key not in self.known:
             name = _fresh(f"{tensors(side[0])[0].rpartition('.')[2]}_product", self.taken)
@@ -163,7 +162,7 @@ def _sides(factors: list[Expression], node: Reduce) -> list[list[Expression]] | 
         return None
     summed, kept = set(node.axes), set(free_axes(node))
     best: tuple[int, list[list[Expression]]] | None = None
-    for one, other in combinations([f for f in factors if not _is_bracket(f)], 2):
+    for one, other in combinations([f for f in factors if not is_bracket(f)], 2):
         first, second = set(free_axes(one)), set(free_axes(other))
         if not summed <= first & second or not (first - second and second - first):
             continue
@@ -191,10 +190,6 @@ def _shared_out(factors: list[Expression], one: Expression, other: Expression) -
     sides.sort(key=lambda side: (len(side) == 1 and isinstance(side[0], Access), len(free_axes(side[0]))))
     sides[0] += either
     return sides
-
-
-def _is_bracket(factor: Expression) -> bool:
-    return isinstance(factor, Apply) and factor.function in COMPARISONS
 
 
 def _is_plain(node: Expression) -> bool:

@@ -34,7 +34,7 @@ from chainrule.equations.node import (
     plain_axis,
 )
 from chainrule.equations.order import order
-from chainrule.equations.walk import free_axes, rebuild, subexpressions, tensors
+from chainrule.equations.walk import free_axes, product, rebuild, subexpressions, tensors
 
 
 @dataclass(frozen=True)
@@ -325,5 +325,5 @@ def _scatter(space: Space, name: str, axes: tuple[str, ...], node: Reduce, origi
         return None
     if not any(set(node.axes) & set(free_axes(place)) for place in places.values()):
         return None
-    term = rest[0] if len(rest) == 1 else Apply("*", tuple(rest)) if rest else Number(1)
+    term = product(rest)
     return Scatter(name, axes, node, origin, term=term, places=tuple(places.items()), summed=node.axes)

@@ -9,9 +9,8 @@ from chainrule.backends.numpy.contraction import contract
 from chainrule.backends.numpy.scatter import add_at_positions, add_from_windows
 from chainrule.backends.numpy.value import Value, literal
 from chainrule.backends.numpy.writer import Axes, Writer
-from chainrule.equations.functions import COMPARISONS
 from chainrule.equations.node import Access, Apply, Expression, Number, plain_axis
-from chainrule.equations.walk import free_axes
+from chainrule.equations.walk import free_axes, is_bracket
 
 
 def product_parts(node: Expression) -> tuple[list[Expression], list[Expression]]:
@@ -68,8 +67,8 @@ def _inner_sum(w: Writer, axes: Axes, factors: list[Expression], divisors: list[
 def _factors_sum(w: Writer, axes: Axes, factors: Sequence[Expression], wanted: Axes) -> Value:
     """Σ over axes of a product."""
     factors = [factor for factor in factors if not _holds_anyway(w, factor, factors)]
-    brackets = [factor for factor in factors if _is_bracket(factor)]
-    others = [factor for factor in factors if not _is_bracket(factor)]
+    brackets = [factor for factor in factors if is_bracket(factor)]
+    others = [factor for factor in factors if not is_bracket(factor)]
     doubtful = [factor for factor in others if not w.facts.finite(factor)]
     if brackets and doubtful:
         values = _masked_factors(w, brackets, others, doubtful, wanted)
@@ -108,8 +107,8 @@ def _product(
 ) -> Value:
     """Π made · Π factors / Π divisors."""
     divisor = Apply("*", tuple(divisors)) if len(divisors) > 1 else divisors[0] if divisors else None
-    brackets = [factor for factor in factors if _is_bracket(factor)]
-    others = [factor for factor in factors if not _is_bracket(factor)]
+    brackets = [factor for factor in factors if is_bracket(factor)]
+    others = [factor for factor in factors if not is_bracket(factor)]
     finite = made_finite and all(w.facts.finite(factor) for factor in others)
     finite = finite and (divisor is None or w.facts.finite(Apply("/", (Number(1), divisor))))
     strongly = bool(brackets) and not finite
@@ -129,14 +128,10 @@ def _divide_one(factors: list[Expression], divisor: Expression) -> None:
     """Put a divisor that depends on a summed axis below a factor that depends on the same axes."""
     needed = set(free_axes(divisor))
     for place, factor in enumerate(factors):
-        if needed <= set(free_axes(factor)) and not _is_bracket(factor):
+        if needed <= set(free_axes(factor)) and not is_bracket(factor):
             factors[place] = Apply("/", (factor, divisor))
             return
     factors.append(Apply("/", (Number(1), divisor)))
-
-
-def _is_bracket(node: Expression) -> bool:
-    return isinstance(node, Apply) and node.function in COMPARISONS
 
 
 def _holds_anyway(w: Writer, factor: Expression, factors: Sequence[Expression]) -> bool:
@@ -153,7 +148,7 @@ def _holds_anyway(w: Writer, factor: Expression, factors: Sequence[Expression]) 
     size = w.extents.number(limit) if isinstance(limit, str) else limit
     if found is not None and found[0] >= 0 and found[1] < size:
         return True
-    if not all(_is_bracket(other) or w.facts.finite(other) for other in factors):
+    if not all(is_bracket(other) or w.facts.finite(other) for other in factors):
         return False
     for other in factors:
         if isinstance(other, Access):

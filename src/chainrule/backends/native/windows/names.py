@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from typing import Any, TypeGuard
+from typing import Any
 
 from chainrule.backends.native.space import fixed_axes
-from chainrule.equations.node import Access, Apply, Equation, Expression, Number, base_axis, plain_axis
+from chainrule.equations.node import Access, Equation, Expression, Number, base_axis, plain_axis
 from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import System
-from chainrule.equations.walk import subexpressions
+from chainrule.equations.walk import is_apply, subexpressions
 from chainrule.errors import ChainruleError
 
 
@@ -86,10 +86,6 @@ class Names:
         """Add an equation for a new tensor."""
         self.axes[name] = tuple(axes)
         self.equations.append(Equation(name, tuple(axes), expression))
-
-
-def is_apply(node: Any, function: str) -> TypeGuard[Apply]:
-    return isinstance(node, Apply) and node.function == function
 
 
 def in_order(first: Iterable[str], names: Iterable[str]) -> list[str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from chainrule.backends.native.windows.names import Names, is_apply
+from chainrule.backends.native.windows.names import Names
 from chainrule.equations.node import Access, Apply, Index, Number, Reduce, plain_axis
-from chainrule.equations.walk import combine, free_axes, rebuild, substitute
+from chainrule.equations.walk import combine, free_axes, is_apply, product, rebuild, substitute
 
 POSITIONS = ("argmax", "argmin")
 
@@ -41,7 +41,7 @@ class Narrowing:
             axes.remove(name)
             axes += [copy] if copy is not None else []
         factors = [factor for factor in factors if not self.is_implied(factor, factors)]
-        body = factors[0] if len(factors) == 1 else Apply("*", tuple(factors))
+        body = product(factors)
         return Reduce("sum", tuple(axes), body) if axes else body
 
     def restriction(self, name: str, axes: list[str], factors: list[Any]) -> tuple[Index, int, int] | None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.backends.native.windows.names import Names, in_order, is_apply
+from chainrule.backends.native.windows.names import Names, in_order
 from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, axis
-from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions, substitute
+from chainrule.equations.walk import combine, free_axes, is_apply, rebuild, subexpressions, substitute
 
 
 @dataclass(frozen=True)

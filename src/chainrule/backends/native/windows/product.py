@@ -9,10 +9,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from chainrule.backends.native.windows.names import Names, in_order, is_apply
+from chainrule.backends.native.windows.names import Names, in_order
 from chainrule.backends.native.windows.phase import Phasing
 from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Reduce, access
-from chainrule.equations.walk import combine, free_axes, substitute
+from chainrule.equations.walk import combine, free_axes, is_apply, substitute
 
 MOST_COPIED = 4  # a factor is written anew if it grows to no more than so many times its size
 
