@@ -1,7 +1,8 @@
-"""One element of a walk: its arithmetic with the numbers put in, what it came from, what it feeds, and its derivative."""
+"""One element of a walk: its arithmetic with the numbers put in, what it came from, what it feeds, its derivative."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -125,7 +126,7 @@ def _feeds(walk: Walk, quantity: Quantity, position: tuple[int, ...]) -> tuple[F
     for equation in walk.readers_of.get(quantity.name, ()):
         at = readers(equation, quantity.name, position, walk.values, walk.sizes)
         if at is not None:
-            first = [_place(walk, at.tensor, place) for place, _ in zip(at.positions(), range(SHOWN_READERS))]
+            first = [_place(walk, at.tensor, place) for place in itertools.islice(at.positions(), SHOWN_READERS)]
             found.append(Feed(at.tensor, at.count, tuple(first)))
     return tuple(found)
 

@@ -1,8 +1,8 @@
 """Which elements read an element: for every equation that reads a tensor, the positions at which it reads this one.
 
-``z[b,j] = sum[i](x[b,i]*W[i,j])`` reads ``x[0,3]`` at ``z[0,j]`` for every j.  The index expressions of a read are solved one
-after another: each binds the axes that it mentions to the values for which it comes to the position asked for.  An
-axis of the left-hand side that the read does not mention is free: the element is read at all its values.
+``z[b,j] = sum[i](x[b,i]*W[i,j])`` reads ``x[0,3]`` at ``z[0,j]`` for every j.  The index expressions of a read are
+solved one after another: each binds the axes that it mentions to the values for which it comes to the position asked
+for.  An axis of the left-hand side that the read does not mention is free: the element is read at all its values.
 """
 
 from __future__ import annotations
@@ -52,10 +52,8 @@ def readers(
             table = _solve(node, position, arrays, sizes)
             left = [axis for axis in equation.axes if axis in table.columns and axis not in bound]
             at = tuple(equation.axes.index(axis) for axis in left)
-            rows = (
-                np.stack([table.columns[axis] for axis in left], axis=1) if left else np.zeros((int(table.rows > 0), 0))
-            )
-            found.setdefault(at, set()).update(map(tuple, rows.astype(int).tolist()))
+            columns = [table.columns[axis].astype(int).tolist() for axis in left]
+            found.setdefault(at, set()).update(zip(*columns, strict=True) if left else [()] * min(table.rows, 1))
     found = {at: rows for at, rows in found.items() if rows}
     if not found:
         return None
