@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule.backends.facts import Facts, Place, Range, gathers
-from chainrule.equations.node import base_axis
-from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.sizes import axis_class, axis_classes, known_size, solve_sizes
 from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
 
@@ -116,13 +115,13 @@ def safe_reads(system: System, sizes: Mapping[str, int], integers: Mapping[str, 
         return dict.fromkeys(places, True)
     classes = axis_classes(system)
 
-    def representative(name: str) -> str:
-        return classes.get(name, classes.get(base_axis(name), base_axis(name)))
-
     def size(name: str) -> int:
-        return next(sizes[other] for other in (name, base_axis(name), representative(name)) if other in sizes)
+        return known_size(name, sizes, classes)
 
-    facts = Facts(system, size, lambda one, other: representative(one) == representative(other), integers)
+    def same(one: str, other: str) -> bool:
+        return axis_class(one, classes) == axis_class(other, classes)
+
+    facts = Facts(system, size, same, integers)
     return {(node, place): facts.inside(node, place) for node, place in places}
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access, base_axis
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access
 from chainrule.equations.order import order
-from chainrule.equations.sizes import axis_classes
+from chainrule.equations.sizes import axis_class, axis_classes
 from chainrule.equations.system import System
 from chainrule.equations.walk import children, free_axes, fresh_axis, rebuild, rename, subexpressions, tensors
 
@@ -156,8 +156,7 @@ def alike(node: Expression, classes: Mapping[str, str]) -> tuple[Any, ...]:
     numbers: dict[str, int] = {}
 
     def number(name: str) -> tuple[int, str]:
-        representative = classes.get(name, classes.get(base_axis(name), base_axis(name)))
-        return numbers.setdefault(name, len(numbers)), representative
+        return numbers.setdefault(name, len(numbers)), axis_class(name, classes)
 
     for name in free_axes(node):
         number(name)

@@ -14,6 +14,7 @@ from typing import Any
 
 from chainrule.calculus.algebra import is_total
 from chainrule.equations.node import Apply, Expression, Index, Number, Reduce, base_axis, plain_axis
+from chainrule.equations.sizes import axis_class
 from chainrule.equations.walk import combine, free_axes, substitute
 
 Classes = Mapping[str, str]
@@ -101,12 +102,12 @@ def _inside(
 ) -> bool:
     """Whether the value is sure to be in the range of the axis, or the product is 0 where it is not."""
     plain = plain_axis(value)
-    size = classes.get(base_axis(name), base_axis(name))
-    if plain is not None and classes.get(base_axis(plain), base_axis(plain)) == size:
+    size = axis_class(name, classes)
+    if plain is not None and axis_class(plain, classes) == size:
         return True
     for factor in after:
         match factor:
             case Apply("=", (position, Reduce("argmax" | "argmin", (over,), _))):
-                if position is value and classes.get(base_axis(over), base_axis(over)) == size:
+                if position is value and axis_class(over, classes) == size:
                     return True
     return name in covered and all(is_total(factor, name) for factor in before)

@@ -15,7 +15,8 @@ from typing import Any
 from chainrule.calculus.algebra import Factors, tidy
 from chainrule.calculus.deltas import Classes, in_reading_order
 from chainrule.equations.functions import FUNCTIONS
-from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, base_axis, plain_axis
+from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, plain_axis
+from chainrule.equations.sizes import axis_class
 from chainrule.equations.system import System
 from chainrule.equations.walk import combine, free_axes, rebuild, substitute, tensors
 
@@ -50,7 +51,7 @@ class Context:
     named: Definitions
 
     def class_of(self, name: str) -> str:
-        return self.classes.get(base_axis(name), base_axis(name))
+        return axis_class(name, self.classes)
 
 
 def definitions(system: System) -> Definitions:

@@ -46,6 +46,33 @@ def axis_classes(system: System) -> Mapping[str, str]:
     return _equalities(system).classes
 
 
+def axis_class(name: str, classes: Mapping[str, str]) -> str:
+    """The representative of the axes that have the size of this one; a copy of an axis has that of the axis."""
+    return classes.get(name, classes.get(base_axis(name), base_axis(name)))
+
+
+def size_along(name: str, sizes: Mapping[str, int], classes: Mapping[str, str]) -> int | None:
+    """The size of an axis, where one of the axes of its class has one."""
+    for other in (name, base_axis(name), axis_class(name, classes)):
+        if other in sizes:
+            return sizes[other]
+    return None
+
+
+def known_size(name: str, sizes: Mapping[str, int], classes: Mapping[str, str]) -> int:
+    """The size of an axis that code depends on.  Raises ChainruleError where it is not known."""
+    size = size_along(name, sizes, classes)
+    if size is None:
+        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
+    return size
+
+
+def fixed_axes(system: System) -> set[str]:
+    """The axes whose sizes do not depend on the data: declared, or those of parameters and states."""
+    lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
+    return {name for tensor in lasting for name in tensor.axes} | set(solve_sizes(system, {}, partial=True))
+
+
 @lru_cache(maxsize=512)
 def _equalities(system: System) -> _Equalities:
     parent: dict[str, str] = {}

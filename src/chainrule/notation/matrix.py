@@ -11,8 +11,8 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.equations.functions import COMPARISONS, FUNCTIONS
-from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, base_axis, plain_axis
-from chainrule.equations.sizes import axis_classes
+from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce, access, plain_axis
+from chainrule.equations.sizes import axis_class, axis_classes
 from chainrule.equations.system import System
 from chainrule.equations.walk import children, free_axes, rebuild, rename, subexpressions, tensors
 from chainrule.notation.convolution import convolution_form
@@ -52,9 +52,6 @@ def _reads_wholes(equation: Equation, system: System) -> bool:
     """Whether what is read along an axis is as long as the axis, so that a form means no more than is read."""
     classes = axis_classes(system)
 
-    def class_of(name: str) -> str:
-        return classes.get(base_axis(name), base_axis(name))
-
     nodes = list(subexpressions(equation))
     bounds = {
         node.arguments[1]: node.arguments[2].value
@@ -65,7 +62,7 @@ def _reads_wholes(equation: Equation, system: System) -> bool:
         if isinstance(node, Access) and node.tensor in system.tensor_axes:
             for index, name in zip(node.indices, system.tensor_axes[node.tensor], strict=True):
                 along = plain_axis(index) or bounds.get(index)
-                if isinstance(along, str) and class_of(along) != class_of(name):
+                if isinstance(along, str) and axis_class(along, classes) != axis_class(name, classes):
                     return False
     return True
 

@@ -14,8 +14,8 @@ from itertools import combinations
 from typing import Any
 
 from chainrule.backends.passes import alike
-from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Reduce, access, base_axis, plain_axis
-from chainrule.equations.sizes import axis_classes
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Reduce, access, plain_axis
+from chainrule.equations.sizes import axis_class, axis_classes
 from chainrule.equations.system import System
 from chainrule.equations.walk import free_axes, is_bracket, product, rebuild, subexpressions, substitute, tensors
 
@@ -52,12 +52,8 @@ def without_copies(system: System, kept: Collection[str]) -> System:
 
 def _alike(axes: Sequence[str], others: Sequence[str | None], classes: Mapping[str, str]) -> bool:
     """Whether the axes have the sizes of the others, one by one."""
-
-    def representative(name: str) -> str:
-        return classes.get(name, classes.get(base_axis(name), base_axis(name)))
-
     pairs = zip(axes, others, strict=True)
-    return all(other is not None and representative(axis) == representative(other) for axis, other in pairs)
+    return all(other is not None and axis_class(axis, classes) == axis_class(other, classes) for axis, other in pairs)
 
 
 def _with_sums_named(system: System) -> System:

@@ -13,10 +13,9 @@ from math import prod
 from chainrule.backends.facts import Facts, Place, ranges_of_safe
 from chainrule.backends.native.target import Target
 from chainrule.equations.kinds import kinds
-from chainrule.equations.node import Access, base_axis, plain_axis
-from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.node import Access, plain_axis
+from chainrule.equations.sizes import axis_class, axis_classes, fixed_axes, known_size
 from chainrule.equations.system import System
-from chainrule.errors import ChainruleError
 
 MERGED = "·"  # neighbouring axes that are computed as one: ``i·j``
 
@@ -28,12 +27,6 @@ class Tensor:
     name: str
     axes: tuple[str, ...]
     element: str
-
-
-def fixed_axes(system: System) -> set[str]:
-    """The axes whose sizes do not depend on the data: declared, or those of parameters and states."""
-    lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
-    return {name for tensor in lasting for name in tensor.axes} | set(solve_sizes(system, {}, partial=True))
 
 
 def new_axes(system: System, stated: System) -> set[str]:
@@ -71,23 +64,14 @@ class Space:
 
     def axis_class(self, name: str) -> str:
         """The representative of the axes that have the size of this one."""
-        if name in self.own:
-            return name
-        if name in self.classes:
-            return self.classes[name]
-        return self.classes.get(base_axis(name), base_axis(name))
+        return name if name in self.own else axis_class(name, self.classes)
 
     def same(self, left: str, right: str) -> bool:
         return self.axis_class(left) == self.axis_class(right)
 
     def size(self, name: str) -> int:
         """The number of positions along an axis, in this run."""
-        if name in self.own:
-            return self.own[name]
-        for other in (name, base_axis(name), self.axis_class(name)):
-            if other in self.sizes:
-                return self.sizes[other]
-        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
+        return self.own[name] if name in self.own else known_size(name, self.sizes, self.classes)
 
     def is_open(self, name: str) -> bool:
         """Whether code must ask for the size."""

@@ -12,9 +12,9 @@ from itertools import islice
 from math import prod
 from typing import Any
 
-from chainrule.backends.native.space import fixed_axes, new_axes
+from chainrule.backends.native.space import new_axes
 from chainrule.equations.node import Access, Apply, Equation, Number, Reduce
-from chainrule.equations.sizes import axis_classes
+from chainrule.equations.sizes import axis_classes, fixed_axes, known_size
 from chainrule.equations.system import System
 from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions, substitute
 
@@ -77,7 +77,7 @@ class _Unrolling:
         return bodies
 
     def size(self, name: str) -> int:
-        return self.sizes[name] if name in self.sizes else self.sizes[self.classes[name]]
+        return known_size(name, self.sizes, self.classes)
 
 
 def _is_product(node: Reduce, axes: tuple[str, ...]) -> bool:

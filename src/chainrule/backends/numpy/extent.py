@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 from chainrule.backends.numpy.value import Value, literal
 from chainrule.equations.node import base_axis
-from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.sizes import axis_class, axis_classes, fixed_axes, known_size, size_along
 from chainrule.equations.system import System
-from chainrule.errors import ChainruleError
+
+LIKELY = 64  # the size of an axis of which nothing is known, for choices that are right for any size
 
 
 class Extents:
@@ -22,16 +23,12 @@ class Extents:
     def __init__(self, system: System, sizes: Mapping[str, int]) -> None:
         self.sizes = dict(sizes)
         self.classes = dict(axis_classes(system))
-        lasting = [tensor for tensor in system.inputs if tensor.role in ("parameter", "state")]
-        self.fixed = {self.axis_class(name) for tensor in lasting for name in tensor.axes}
-        self.fixed |= {self.axis_class(name) for name in solve_sizes(system, {}, partial=True)}
+        self.fixed = {self.axis_class(name) for name in fixed_axes(system)}
         self.used: dict[str, str] = {}
 
     def axis_class(self, name: str) -> str:
         """The representative of the axes that have the size of this one."""
-        if name in self.classes:
-            return self.classes[name]
-        return self.classes.get(base_axis(name), base_axis(name))
+        return axis_class(name, self.classes)
 
     def define(self, name: str, size: int) -> None:
         """An axis of the generated code's own."""
@@ -44,14 +41,12 @@ class Extents:
 
     def peek(self, name: str) -> int:
         """The size, for choices that make code faster and are right for any size."""
-        return self.sizes.get(name, self.sizes.get(base_axis(name), self.sizes.get(self.axis_class(name), 64)))
+        size = size_along(name, self.sizes, self.classes)
+        return LIKELY if size is None else size
 
     def known(self, name: str) -> int:
         """The size in this run."""
-        for other in (name, base_axis(name), self.axis_class(name)):
-            if other in self.sizes:
-                return self.sizes[other]
-        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
+        return known_size(name, self.sizes, self.classes)
 
     def number(self, name: str) -> int:
         """The size, on which the code then depends."""

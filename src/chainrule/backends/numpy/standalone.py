@@ -13,12 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from chainrule.backends.facts import gathers
+from chainrule.backends.inputs import sizes_of
 from chainrule.backends.numpy import helpers
 from chainrule.backends.numpy.layout import wrapped
 from chainrule.backends.numpy.module import HELPERS, Module, write_module
 from chainrule.backends.passes import prepared
 from chainrule.equations import philox
-from chainrule.equations.sizes import axis_classes, solve_sizes
+from chainrule.equations.sizes import axis_classes
 from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
 
@@ -93,7 +94,7 @@ def _module(training: Training) -> Module:
     shapes["η"] = ()
     if not isinstance(training.initial, System):
         shapes.update((name, np.shape(value)) for name, value in training.initial.items())
-    sizes = _sizes(system, shapes)
+    sizes = sizes_of(system, shapes)
     ready = prepared(system, (training.loss,))
     missing = [t for t in ready.inputs if t.role in ("data", "integer") and t.name not in shapes]
     if missing:
@@ -104,21 +105,13 @@ def _module(training: Training) -> Module:
     return write_module(ready, (training.loss,), sizes, stepped, f"np.{dtype.name}", safe, system, reserved=taken)
 
 
-def _sizes(system: System, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    sizes = solve_sizes(system, shapes, partial=True)
-    for axis, representative in axis_classes(system).items():
-        if axis in sizes:
-            sizes.setdefault(representative, sizes[axis])
-    return sizes
-
-
 def _init(training: Training) -> Module | None:
     """``init(seed)``: the first value of every parameter."""
     if not isinstance(training.initial, System):
         return None
     system = training.initial
     names = tuple(tensor.name for tensor in training.system.parameters)
-    sizes = _sizes(system, {})
+    sizes = sizes_of(system, {})
     kind = f"np.{np.dtype(training.dtype).name}"
     made = write_module(prepared(system, names), names, sizes, frozenset(), kind, {}, system, "init")
     return _with_defaults(made, "init", "The first value of every parameter.")
@@ -132,7 +125,7 @@ def _rates(training: Training) -> Module | None:
     steps = -(-_rows(training) // training.batch_size) * training.epochs
     (axis,) = system.by_name["η"].axes
     classes = axis_classes(training.rate)
-    sizes = _sizes(system, {})
+    sizes = sizes_of(system, {})
     try:
         made = write_module(system, ("η",), sizes, frozenset(), "np.float64", {}, training.rate, "learning_rates")
     except ChainruleError:  # the schedule depends on the number of steps
@@ -220,7 +213,7 @@ def _starting(training: Training, module: Module, kind: str) -> list[str]:
         for tensor in training.system.parameters:
             if tensor.name in shown:
                 lines.append(f'        {shown[tensor.name]} = np.array(arrays["{tensor.name}"], {kind}, order="C")')
-    sizes = _sizes(training.system, {})
+    sizes = sizes_of(training.system, {})
     assert names
     for tensor in training.system.named("state"):
         if tensor.name in shown:
@@ -246,7 +239,7 @@ def _size(training: Training, axis: str, shown: Mapping[str, str]) -> str:
                 return f"group.shape[{place + 1}]"
             if same(name) and tensor.name in training.shapes:
                 return f"{shown[tensor.name]}.shape[{place}]"
-    sizes = _sizes(training.system, training.shapes)
+    sizes = sizes_of(training.system, training.shapes)
     if axis not in sizes:
         raise ChainruleError(f"the size of axis {axis} is not known; declare it")
     return str(sizes[axis])

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
 
-from chainrule.backends.native.space import fixed_axes
-from chainrule.equations.node import Access, Equation, Expression, Number, base_axis, plain_axis
-from chainrule.equations.sizes import axis_classes
+from chainrule.equations.node import Access, Equation, Expression, Number, plain_axis
+from chainrule.equations.sizes import axis_classes, fixed_axes, known_size
 from chainrule.equations.system import System
 from chainrule.equations.walk import is_apply, subexpressions
-from chainrule.errors import ChainruleError
 
 
 class Names:
@@ -28,10 +26,7 @@ class Names:
         self.taken = set(system.tensor_axes)
 
     def size(self, name: str) -> int:
-        for other in (name, base_axis(name), self.classes.get(base_axis(name), name)):
-            if other in self.sizes:
-                return self.sizes[other]
-        raise ChainruleError(f"the code depends on the size of axis {base_axis(name)}, which is not known")
+        return known_size(name, self.sizes, self.classes)
 
     def size_of(self, tensor: str, place: int) -> int:
         return self.size(self.axes[tensor][place])
