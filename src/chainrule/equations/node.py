@@ -146,7 +146,8 @@ class Equation(Node):
 Expression = Number | Index | Access | Apply | Reduce
 Atom = str | Number | Apply
 
-REDUCTIONS = ("sum", "max", "min", "logsumexp", "argmax", "argmin")
+POSITIONS = ("argmax", "argmin")  # reductions whose value is a position
+REDUCTIONS = ("sum", "max", "min", "logsumexp", *POSITIONS)
 
 
 def _node(value: Expression | float | Node) -> Any:

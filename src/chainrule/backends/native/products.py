@@ -7,27 +7,24 @@ is the matrix B of the product (``right``), the other one A.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
 from math import gcd, prod
 
 from chainrule.backends.native import gemm, ir
 from chainrule.backends.native.ir import Value, integer
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import Contraction, Operand
+from chainrule.backends.native.strides import Place, Steps
+from chainrule.backends.native.window_products import call_window, listed_rows, window_terms
 from chainrule.equations.node import Index
-
-Monomials = tuple[tuple[int, tuple[str, ...]], ...]
 
 FEW_ROWS = 24  # B is read where it lies if so few rows use it
 SMALL_B = 8_192  # … or if it has no more elements than this
 SMALL_BATCHED = 65_536  # a B that differs from product to product is packed where it is used, up to this size
 SMALL_RESULT = 16_384  # a result that shards of a long k may add up
 SMALL_WINDOW = 65_536  # … or those of a convolution's weights
-MOST_LISTED = 16_384  # rows of a window product
 
 
 @dataclass(frozen=True)
@@ -55,11 +52,11 @@ class Product:
     def window(self) -> bool:
         return bool(self.listed)
 
-    def images(self, steps: _Steps) -> str | None:
+    def images(self, steps: Steps) -> str | None:
         """The last axis of ``sums``, if it and ``k`` are one in B."""
         last = self.sums[-1] if self.window and self.sums else None
         right = self.contraction.right
-        fits = last is not None and self.packing == "direct" and _fits(steps, last, self.k[0], (right,))
+        fits = last is not None and self.packing == "direct" and steps.fit(last, self.k[0], (right,))
         return last if fits else None
 
     def tile_rows(self, space: Space) -> int:
@@ -73,8 +70,8 @@ class Product:
         if part in self.columns:
             inner = prod(space.size(axis) for axis in self.columns[1:])
             return self.panel(space) // gcd(self.panel(space), inner)
-        steps, statement = _Steps(space), self.contraction
-        result = Operand(statement.name, _result_steps(space, statement), (), ())
+        steps, statement = Steps(space), self.contraction
+        result = steps.result(statement)
         rows, _ = _rows(steps, statement, self, result, {part})
         if part not in rows:
             return 1
@@ -105,28 +102,28 @@ class Product:
 def product_for(space: Space, statement: Contraction, along: str | None, varies: bool) -> Product:
     """``along``: the axis of the recurrence around it; ``varies``: the recurrence computes B."""
     left, right = statement.left, statement.right
-    steps = _Steps(space)
+    steps = Steps(space)
 
     columns = [statement.columns[-1]] if statement.columns else []
-    result = Operand(statement.name, _result_steps(space, statement), (), ())
+    result = steps.result(statement)
     for axis in reversed(statement.columns[:-1]):
-        if along in (axis, columns[0]) or not _fits(steps, axis, columns[0], (right, result)):
+        if along in (axis, columns[0]) or not steps.fit(axis, columns[0], (right, result)):
             break
         columns.insert(0, axis)
     order = sorted(statement.summed, key=lambda axis: -steps.of(right, axis))
     guarded = {_axis_of(index) for index, _ in (*left.guards, *right.guards)}
     groups: list[list[str]] = []
     for axis in order:
-        if groups and axis not in guarded and _fits(steps, groups[-1][-1], axis, (left, right)):
+        if groups and axis not in guarded and steps.fit(groups[-1][-1], axis, (left, right)):
             groups[-1].append(axis)
         else:
             groups.append([axis])
     k = max(groups, key=lambda group: prod(space.size(axis) for axis in group))
     run: tuple[str, ...] = ()
-    listed = _listed(steps, statement, result, along)
+    listed = listed_rows(steps, statement, result, along)
     if listed and not varies and not guarded:
-        window = _window(steps, order, left, right)
-        if window is not None and (len(groups) > 1 or not _is_one(steps, listed, left)):
+        window = window_terms(steps, order, left, right)
+        if window is not None and (len(groups) > 1 or not steps.are_one(listed, left)):
             k, run = window
         else:
             listed = ()
@@ -163,42 +160,7 @@ def product_for(space: Space, statement: Contraction, along: str | None, varies:
     return made
 
 
-def _listed(steps: _Steps, statement: Contraction, result: Operand, along: str | None) -> tuple[str, ...]:
-    """The last rows that are one in the result, whose places in A do not depend on the data's sizes."""
-    found: list[str] = []
-    for axis in reversed(statement.rows):
-        fits = not found or _fits(steps, axis, found[0], (result,))
-        if axis == along or not steps.is_fixed(statement.left, axis) or not fits:
-            break
-        found.insert(0, axis)
-    return tuple(found) if 0 < prod(map(steps.space.size, found)) <= MOST_LISTED else ()
-
-
-def _window(
-    steps: _Steps, order: Sequence[str], left: Operand, right: Operand
-) -> tuple[list[str], tuple[str, ...]] | None:
-    """The last of the summed axes, outermost first, that are one in B; and those of them that are one in A as well."""
-    k: list[str] = []
-    for axis in reversed(order):
-        fits = not k or _fits(steps, axis, k[0], (right,))
-        if not steps.is_fixed(left, axis) or not fits:
-            break
-        k.insert(0, axis)
-    if not k:
-        return None
-    run = [k[-1]]
-    for axis in reversed(k[:-1]):
-        if not _fits(steps, axis, run[0], (left,)):
-            break
-        run.insert(0, axis)
-    return k, tuple(run)
-
-
-def _is_one(steps: _Steps, axes: Sequence[str], operand: Operand) -> bool:
-    return all(_fits(steps, outer, inner, (operand,)) for outer, inner in pairwise(axes))
-
-
-def _packed_name(steps: _Steps, right: Operand, groups: Sequence[Sequence[str]]) -> str:
+def _packed_name(steps: Steps, right: Operand, groups: Sequence[Sequence[str]]) -> str:
     """The name of a packed tensor: it says how B is read, so that reads that pack alike share what is packed."""
     sizes = steps.space.size
     strides = [
@@ -209,75 +171,15 @@ def _packed_name(steps: _Steps, right: Operand, groups: Sequence[Sequence[str]])
     return f"{right.tensor}#packed[{' '.join(strides)} from {start}]"
 
 
-class _Steps:
-    def __init__(self, space: Space) -> None:
-        self.space = space
-
-    def of(self, operand: Operand, axis: str) -> int:
-        return sum(c * prod(self.space.size(a) for a in axes) for c, axes in operand.step(axis))
-
-    def is_fixed(self, operand: Operand, axis: str) -> bool:
-        """Whether the places of an axis are the same for all data."""
-        strides = (a for _, axes in operand.step(axis) for a in axes)
-        return not any(self.space.is_open(a) for a in (axis, *strides))
-
-    def places(self, operand: Operand, axes: Sequence[str]) -> list[int]:
-        """Where every position of these axes lies, the last axis fastest."""
-        found = [0]
-        for axis in axes:
-            found = [start + n * self.of(operand, axis) for start in found for n in range(self.space.size(axis))]
-        return found
-
-
-def _result_steps(space: Space, statement: Contraction) -> tuple[tuple[str, Monomials], ...]:
-    axes = space.tensors[statement.name].axes
-    return tuple((axis, ((1, axes[place + 1 :]),)) for place, axis in enumerate(statement.axes))
-
-
-def _fits(steps: _Steps, outer: str, inner: str, operands: Sequence[Operand]) -> bool:
-    size = steps.space.size(inner)
-    return all(steps.of(operand, outer) == size * steps.of(operand, inner) for operand in operands)
-
-
 # the calls
-
-
-@dataclass
-class Place:
-    """Where a call stands: ``pointer`` of a tensor, ``size`` of an axis, and ``ranges``, the part of an axis that is
-    to be computed (a position of the recurrence, the rows of a block)."""
-
-    function: ir.Function
-    pointer: Callable[[str], Value]
-    size: Callable[[str], Value]
-    ranges: Mapping[str, tuple[Value, Value]]
-    scratch: Value
-
-    def amount(self, monomials: Monomials) -> Value:
-        f = self.function
-        total = integer(0)
-        for coefficient, axes in monomials:
-            part = integer(coefficient)
-            for axis in axes:
-                part = f.mul(self.size(axis), part)
-            total = f.add(total, part)
-        return total
-
-    def extent(self, axes: Sequence[str]) -> Value:
-        """How many positions the merged axes have."""
-        f = self.function
-        total = integer(1)
-        for axis in axes:
-            total = f.mul(self.size(axis), total)
-        return total
 
 
 def call(space: Space, product: Product, place: Place, adds: bool) -> None:
     """The product for the ranges of ``place``."""
     f, statement = place.function, product.contraction
     left, right = statement.left, statement.right
-    steps = _Steps(space)
-    result = Operand(statement.name, _result_steps(space, statement), (), ())
+    steps = Steps(space)
+    result = steps.result(statement)
     element = space.element
     rows, other_rows = _rows(steps, statement, product, result, set(place.ranges))
     loops = [*statement.batch, *other_rows, *product.other_columns]
@@ -382,7 +284,8 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
             if images is not None:
                 low, high = place.ranges.get(images, (integer(0), place.size(images)))
                 k0 = (place.amount(left.step(images)), f.sub(high, low))
-            _call_window(steps, product, place, (a, b, sbk, sbp, c, ldc, n, accumulate, scratch), k0)
+            axes = product.listed, product.k[: len(product.k) - len(product.run)], product.run
+            call_window(steps, place, left, axes, (a, b, sbk, sbp, c, ldc, n, accumulate, scratch), k0)
             return
         _declare_gemm(f.module, name)
 
@@ -397,40 +300,6 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
             for begin, end in ((first, low), (high, last)):
                 within[rows[0]] = begin, end
                 multiply(a, address(result, place.pointer(result.tensor)), extent(rows), integer(0))
-
-
-def _call_window(
-    steps: _Steps, product: Product, place: Place, arguments: tuple[Value, ...], k0: tuple[Value, Value]
-) -> None:
-    """A call of ``window``, with tables of where rows and runs of k begin; the first of the rows may be a part."""
-    f, space, left = place.function, steps.space, product.contraction.left
-    a, b, sbk, sbp, c, ldc, n, accumulate, scratch = arguments
-    name = "f32" if space.element == "float" else "f64"
-    first, *others = product.listed
-    runs = product.k[: len(product.k) - len(product.run)]
-    m = integer(prod(space.size(axis) for axis in product.listed))
-    if first in place.ranges:
-        low, high = place.ranges[first]
-        inner = prod(space.size(axis) for axis in others)
-        m = f.mul(f.sub(high, low), integer(inner))
-    kinds = ["ptr", "ptr", "ptr", "i64", "i64", "ptr", "i64", "i64", "ptr", *["i64"] * 7, "ptr"]
-    f.module.declare(f"window_{name}", "void", kinds)
-    f.call(
-        f"window_{name}",
-        "void",
-        *(a, _table(f.module, steps.places(left, product.listed)), _table(f.module, steps.places(left, runs))),
-        *(k0[0], integer(steps.of(left, product.run[-1])), b, sbk, sbp, c, ldc, m, n, k0[1]),
-        *(integer(prod(space.size(axis) for axis in axes)) for axes in (runs, product.run)),
-        accumulate,
-        scratch,
-    )
-
-
-def _table(module: ir.Module, values: Sequence[int]) -> Value:
-    """A constant array of offsets."""
-    digest = hashlib.sha256(repr(values).encode()).hexdigest()[:16]
-    text = "[" + ", ".join(f"i64 {value}" for value in values) + "]"
-    return module.constant(f"places_{digest}", f"[{len(values)} x i64]", text)
 
 
 def pack(space: Space, product: Product, place: Place, first: Value, last: Value) -> None:
@@ -489,7 +358,7 @@ def _axis_of(index: Index) -> str:
 
 
 def _rows(
-    steps: _Steps, statement: Contraction, product: Product, result: Operand, divided: set[str]
+    steps: Steps, statement: Contraction, product: Product, result: Operand, divided: set[str]
 ) -> tuple[list[str], list[str]]:
     """The rows that are one axis, and the other ones: the longest run of neighbours that fit."""
     if product.window:
@@ -499,7 +368,7 @@ def _rows(
     for axis in statement.rows:
         if axis == product.along:
             continue
-        fits = groups and _fits(steps, groups[-1][-1], axis, (statement.left, result))
+        fits = groups and steps.fit(groups[-1][-1], axis, (statement.left, result))
         if fits and axis not in divided:
             groups[-1].append(axis)
         else:

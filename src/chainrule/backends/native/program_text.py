@@ -14,10 +14,11 @@ from chainrule.backends.native import ir, nests, products
 from chainrule.backends.native.ir import Value, bytes_of, integer
 from chainrule.backends.native.kernel import Kernel
 from chainrule.backends.native.memory import OUTPUT, Memory
-from chainrule.backends.native.products import Place, Product
+from chainrule.backends.native.products import Product
 from chainrule.backends.native.schedule import Operation, Region, Schedule
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import Random, Recurrence, Reduction, Scatter
+from chainrule.backends.native.strides import Place
 
 # The control block, in int64: the stop flag, the step at which to stop, the steps done; then the barrier's own.
 STOP, HALT, DONE, BARRIER, CONTROL = 0, 8, 16, 24, 64

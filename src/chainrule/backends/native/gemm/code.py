@@ -40,6 +40,13 @@ def repeat(f: Function, count: Value, carried: Sequence[Value]) -> Iterator[Loop
     loop.results = list(loop.next)
 
 
+def leave(f: Function, when: Value) -> None:
+    """Return from the function, which has no result, where the truth value holds."""
+    with f.when(when):
+        f.ret()
+        f.label(f.fresh("unreached"))
+
+
 def condition(f: Function, flag: Value) -> Value:
     """An i64 as a truth value."""
     return f.compare("ne", flag, integer(0))

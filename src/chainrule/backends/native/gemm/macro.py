@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.backends.native.gemm.blocking import Blocking
-from chainrule.backends.native.gemm.code import condition, minimum, repeat
+from chainrule.backends.native.gemm.code import condition, leave, minimum, repeat
 from chainrule.backends.native.gemm.micro import ARGUMENTS, micro, suffix
 from chainrule.backends.native.gemm.pack import pack_rows, pack_tiles
 from chainrule.backends.native.ir import Function, Module, Value, bytes_of, integer, number, vector
@@ -150,11 +150,6 @@ def gemm(module: Module, b: Blocking) -> str:
     A, sam, sak, B, sbk, sbp, C, ldc, M, N, K, accumulate, scratch = f.arguments
     zero, one = integer(0), integer(1)
 
-    def leave(when: Value) -> None:
-        with f.when(when):
-            f.ret()
-            f.label(f.fresh("unreached"))
-
     def equal(x: Value, y: Value) -> Value:
         return f.compare("eq", x, y)
 
@@ -164,21 +159,21 @@ def gemm(module: Module, b: Blocking) -> str:
             result = f.binary("and", result, other)
         return result
 
-    leave(f.compare("slt", minimum(f, M, N), one))
+    leave(f, f.compare("slt", minimum(f, M, N), one))
     empty = f.compare("slt", K, one)
     with f.when(both(empty, equal(accumulate, zero))):
         f.call(clear(module, b), "void", C, ldc, M, N)
-    leave(empty)
+    leave(f, empty)
     narrow = equal(N, one)
     dots = both(narrow, equal(sak, one), equal(sbk, one))
     with f.when(dots):
         f.call(dot(module, b), "void", A, sam, B, C, ldc, M, K, accumulate)
-    leave(dots)
+    leave(f, dots)
     # One column of results, one after the other, of adjacent rows: a row of results of adjacent columns.
     turned = both(narrow, f.compare("ne", M, one), equal(sam, one), equal(ldc, one))
     with f.when(turned):
         f.call(name, "void", B, zero, sbk, A, sak, integer(b.nr), C, one, one, M, K, accumulate, scratch)
-    leave(turned)
+    leave(f, turned)
 
     blocks = f.div(f.add(K, integer(b.kc - 1)), integer(b.kc))
     kc = f.div(f.add(K, f.sub(blocks, one)), blocks)

@@ -13,7 +13,7 @@ gradient of the weights m is a weight's place in the window and k0, k1, k2 are t
 from __future__ import annotations
 
 from chainrule.backends.native.gemm.blocking import Blocking
-from chainrule.backends.native.gemm.code import Part, broadcast, condition, minimum, repeat
+from chainrule.backends.native.gemm.code import Part, broadcast, condition, leave, minimum, repeat
 from chainrule.backends.native.gemm.macro import clear
 from chainrule.backends.native.gemm.macro import sweep as tile_sweep
 from chainrule.backends.native.gemm.micro import copy_tile, store, suffix
@@ -163,16 +163,11 @@ def window(module: Module, b: Blocking) -> str:
     A, rows, ks, sa0, sak, B, sbk, sbp, C, ldc, M, N, K0, K1, K2, accumulate, scratch = f.arguments
     zero, one = integer(0), integer(1)
 
-    def leave(when: Value) -> None:
-        with f.when(when):
-            f.ret()
-            f.label(f.fresh("unreached"))
-
-    leave(f.compare("slt", minimum(f, M, N), one))
+    leave(f, f.compare("slt", minimum(f, M, N), one))
     empty = f.compare("slt", minimum(f, K0, minimum(f, K1, K2)), one)
     with f.when(f.binary("and", empty, f.compare("eq", accumulate, zero))):
         f.call(clear(module, b), "void", C, ldc, M, N)
-    leave(empty)
+    leave(f, empty)
     # A block of k: several images, whole runs of one, as many as fit, or a part of a run.
     pieces = f.div(f.add(K2, integer(b.kc - 1)), integer(b.kc))
     run = f.div(f.add(K2, f.sub(pieces, one)), pieces)

@@ -10,10 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.backends.native.windows.names import Names
-from chainrule.equations.node import Access, Apply, Index, Number, Reduce, plain_axis
+from chainrule.equations.node import POSITIONS, Access, Apply, Index, Number, Reduce, plain_axis
 from chainrule.equations.walk import combine, free_axes, is_apply, product, rebuild, substitute
-
-POSITIONS = ("argmax", "argmin")
 
 
 class Narrowing:
