@@ -265,7 +265,16 @@ class _TextRule(ReadingRule):
 
 
 @dataclass(frozen=True, repr=False)
-class Words(_TextRule):
+class _VocabularyRule(_TextRule):
+    """Texts by symbols into which each splits by itself; the frequent ones of the training rows have a number."""
+
+    def _learn(self, data: Texts, weights: Array) -> Symbols:
+        vocabulary = learn_vocabulary(self.unit, data.texts, weights, self.most, self.fewest)
+        return Symbols(self.unit, self.longest, vocabulary)
+
+
+@dataclass(frozen=True, repr=False)
+class Words(_VocabularyRule):
     """Texts by words: lower-case runs of letters, numbers, and every punctuation mark as a word of its own.
 
     The ``most`` frequent words that occur at least ``fewest`` times in the training rows have a number; a text is
@@ -279,13 +288,9 @@ class Words(_TextRule):
     fewest: int = 2
     longest: int = 400
 
-    def _learn(self, data: Texts, weights: Array) -> Symbols:
-        vocabulary = learn_vocabulary(self.unit, data.texts, weights, self.most, self.fewest)
-        return Symbols(self.unit, self.longest, vocabulary)
-
 
 @dataclass(frozen=True, repr=False)
-class Characters(_TextRule):
+class Characters(_VocabularyRule):
     """Texts by characters, as they are: the ``most`` frequent that occur at least ``fewest`` times in the training rows
     have a number; a text is read up to its character ``longest``.
     """
@@ -296,10 +301,6 @@ class Characters(_TextRule):
     most: int = 1000
     fewest: int = 2
     longest: int = 1000
-
-    def _learn(self, data: Texts, weights: Array) -> Symbols:
-        vocabulary = learn_vocabulary(self.unit, data.texts, weights, self.most, self.fewest)
-        return Symbols(self.unit, self.longest, vocabulary)
 
 
 @dataclass(frozen=True, repr=False)
