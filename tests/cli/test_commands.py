@@ -10,31 +10,13 @@ from pathlib import Path
 
 import pytest
 from benchmarks.bad_inputs import HEADER, ROWS
-
-from chainrule.cli import main
+from tests.cli.conftest import Command
 
 ROOT = Path(__file__).parents[2]
 TWO_LAYER = str(ROOT / "examples" / "two_layer.eq")
 
 
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
-    monkeypatch.chdir(tmp_path)
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["chainrule", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
-
-
-def test_train_leaves_a_run(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_train_leaves_a_run(run: Command, tmp_path: Path) -> None:
     code, out, _ = run("train", "iris", "--out", "run", "--seed", "3")
     assert code == 0 and "accuracy" in out and "95 % interval" in out and "setosa" in out
     names = {"model.json", "model.safetensors", "history.csv", "derivation.html", "training.py"}
@@ -42,14 +24,14 @@ def test_train_leaves_a_run(run, tmp_path: Path) -> None:  # type: ignore[no-unt
     assert "∂" in (tmp_path / "run" / "derivation.html").read_text(encoding="utf-8")
 
 
-def test_the_same_seed_gives_the_same_run(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_same_seed_gives_the_same_run(run: Command, tmp_path: Path) -> None:
     records = [json.loads(run("train", "wine", "--out", name, "--epochs", "3", "--json")[1]) for name in ("a", "b")]
     assert records[0]["test"] == records[1]["test"]
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
     assert weights[0] == weights[1]
 
 
-def test_train_and_predict_a_table(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_train_and_predict_a_table(run: Command, tmp_path: Path) -> None:
     (tmp_path / "houses.csv").write_text(HEADER + ROWS)
     code, out, _ = run(
         "train", "houses.csv", "--target", "price", "--out", "m", "--network", "Dense(8), Tanh(), Dense(1)"
@@ -63,7 +45,7 @@ def test_train_and_predict_a_table(run, tmp_path: Path) -> None:  # type: ignore
     assert len(json.loads(run("predict", "m", "houses.csv", "--json")[1])["prediction"]) == 40
 
 
-def test_probabilities_of_classes(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_probabilities_of_classes(run: Command, tmp_path: Path) -> None:
     lines = [f"{i},{i % 5},{'cat' if i % 2 else 'dog'}\n" for i in range(60)]
     (tmp_path / "t.csv").write_text("a,b,kind\n" + "".join(lines))
     assert run("train", "t.csv", "--target", "kind", "--out", "m", "--epochs", "2")[0] == 0
@@ -72,7 +54,7 @@ def test_probabilities_of_classes(run, tmp_path: Path) -> None:  # type: ignore[
     assert record["probability cat"][0] + record["probability dog"][0] == pytest.approx(1)
 
 
-def test_a_table_of_test_rows(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_table_of_test_rows(run: Command, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEADER + ROWS)
     (tmp_path / "b.csv").write_text(HEADER + ROWS)
     code, out, _ = run(
@@ -82,7 +64,7 @@ def test_a_table_of_test_rows(run, tmp_path: Path) -> None:  # type: ignore[no-u
 
 
 @pytest.mark.parametrize("format", ["text", "latex", "html", "equations"])
-def test_derive(run, tmp_path: Path, format: str) -> None:  # type: ignore[no-untyped-def]
+def test_derive(run: Command, tmp_path: Path, format: str) -> None:
     code, out, _ = run("derive", TWO_LAYER, "--of", "C", "--wrt", "W1", "--wrt", "b1", "--format", format)
     assert (
         code == 0
@@ -92,7 +74,7 @@ def test_derive(run, tmp_path: Path, format: str) -> None:  # type: ignore[no-un
     assert code == 0 and said == "wrote file\n"
 
 
-def test_derive_and_check_a_model(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_derive_and_check_a_model(run: Command, tmp_path: Path) -> None:
     assert run("train", "iris", "--out", "m", "--epochs", "1", "--network", "Dense(4), Sigmoid(), Dense(3)")[0] == 0
     assert "∂dense1.W" in run("derive", "m", "--wrt", "dense1.W", "--format", "equations")[1]
     record = json.loads(run("check", "m", "--json")[1])
@@ -101,7 +83,7 @@ def test_derive_and_check_a_model(run, tmp_path: Path) -> None:  # type: ignore[
     assert json.loads(run("info", "m", "--json")[1])["estimator"] == "Classifier"
 
 
-def test_a_file_of_equations_is_a_layer(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_of_equations_is_a_layer(run: Command, tmp_path: Path) -> None:
     (tmp_path / "layer.eq").write_text("axis j = 3\ndata x[b,i]\nparameter V[i,j]\nz[b,j] = sum[i](x[b,i]*V[i,j])\n")
     (tmp_path / "of").mkdir()
     (tmp_path / "of" / "square-1.eq").write_text("data x[b,i]\na[b,i] = x[b,i]^2\n")
@@ -113,7 +95,7 @@ def test_a_file_of_equations_is_a_layer(run, tmp_path: Path) -> None:  # type: i
     assert code == 2 and "nowhere.eq: no such file" in err
 
 
-def test_source_runs_alone(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_source_runs_alone(run: Command, tmp_path: Path) -> None:
     assert run("train", "iris", "--out", "m", "--epochs", "2")[0] == 0
     assert run("source", "m")[1].startswith('"""Trains')
     assert run("source", "m", "--out", "training.py", "--data", "iris")[0] == 0
@@ -121,12 +103,12 @@ def test_source_runs_alone(run, tmp_path: Path) -> None:  # type: ignore[no-unty
     assert done.returncode == 0 and "epoch 2" in done.stdout, done.stderr
 
 
-def test_check_fails_with_1_where_a_gradient_is_wrong(run, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_check_fails_with_1_where_a_gradient_is_wrong(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["chainrule.cli.check"], "TOLERANCE", 1e-30)
     assert run("check", TWO_LAYER)[0] == 1
 
 
-def test_info_and_help(run) -> None:  # type: ignore[no-untyped-def]
+def test_info_and_help(run: Command) -> None:
     assert "numpy" in run("info")[1]
     assert "W1[i,j]" in run("info", TWO_LAYER)[1]
     assert run("--version")[1].strip()
@@ -135,7 +117,7 @@ def test_info_and_help(run) -> None:  # type: ignore[no-untyped-def]
         assert code == 0 and "Examples" in out and "chainrule " + command in out
 
 
-def test_test_rows_need_not_stand_in_order(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_test_rows_need_not_stand_in_order(run: Command, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 3},{'x1'[i % 2]}\n" for i in range(40)))
     (tmp_path / "b.csv").write_text("id,y,b,a\n" + "".join(f"{i},{1},{i % 3},{i}\n" for i in range(8)))
     command = ("train", "a.csv", "--target", "y", "--epochs", "2", "--out", "m", "--json")
@@ -145,7 +127,7 @@ def test_test_rows_need_not_stand_in_order(run, tmp_path: Path) -> None:  # type
     assert code == 2 and "row 1: 'other' is no class" in message and not (tmp_path / "n").exists()
 
 
-def test_columns_to_leave_out(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_columns_to_leave_out(run: Command, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(
         "day,a,y\n" + "".join(f"2024-01-{1 + i % 28:02d},{i},{2.5 * i}\n" for i in range(40))
     )
@@ -154,7 +136,7 @@ def test_columns_to_leave_out(run, tmp_path: Path) -> None:  # type: ignore[no-u
     assert run("predict", "m", "t.csv")[0] == 0
 
 
-def test_categories_that_look_like_numbers(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_categories_that_look_like_numbers(run: Command, tmp_path: Path) -> None:
     codes = ("007", "012", "A1")
     rows = "".join(f"{codes[i % 3]},{i % 7},{'yes' if i % 3 == 0 else 'no'}\n" for i in range(90))
     (tmp_path / "t.csv").write_text("code,n,y\n" + rows)
@@ -163,7 +145,7 @@ def test_categories_that_look_like_numbers(run, tmp_path: Path) -> None:  # type
     assert json.loads(run("predict", "m", "one.csv", "--json")[1])["prediction"] == ["yes", "no"]
 
 
-def test_source_with_the_rows_of_the_run(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_source_with_the_rows_of_the_run(run: Command, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(HEADER + ROWS)
     assert run("train", "t.csv", "--target", "price", "--epochs", "2", "--out", "m")[0] == 0
     assert run("source", "m", "--out", "s/training.py", "--data", "t.csv", "--target", "price")[0] == 0
@@ -191,7 +173,7 @@ def iris(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(model.save(tmp_path_factory.mktemp("iris") / "m"))
 
 
-def test_train_says_what_computed(run) -> None:  # type: ignore[no-untyped-def]
+def test_train_says_what_computed(run: Command) -> None:
     words = ("train", "iris", "--epochs", "1", "--threads", "1")
     assert "compiled for " in run(*words, "--backend", "native", "--out", "a")[1]
     assert "(NumPy, 1 thread)" in run(*words, "--backend", "numpy", "--out", "b")[1]
@@ -200,7 +182,7 @@ def test_train_says_what_computed(run) -> None:  # type: ignore[no-untyped-def]
     assert "1 steps, NumPy" not in run("info", "a")[1] and "compiled for " in run("info", "a")[1]
 
 
-def test_compile_a_model(run, iris: str) -> None:  # type: ignore[no-untyped-def]
+def test_compile_a_model(run: Command, iris: str) -> None:
     code, out, _ = run("compile", iris, "--backend", "native")
     assert code == 0 and "KiB of machine code" in out and "each step" in out
     record = json.loads(run("compile", iris, "--rows", "8", "--explain", "--json", "--backend", "native")[1])
@@ -210,7 +192,7 @@ def test_compile_a_model(run, iris: str) -> None:  # type: ignore[no-untyped-def
     assert "def step(" in run("compile", iris, "--source", "--backend", "numpy")[1]
 
 
-def test_compile_equations(run) -> None:  # type: ignore[no-untyped-def]
+def test_compile_equations(run: Command) -> None:
     words = ("compile", TWO_LAYER, "--rows", "16", "--size", "i=32", "--size", "j=24", "--backend", "native")
     code, out, _ = run(*words, "--explain")
     assert code == 0 and "product 16×24×32" in out
@@ -227,6 +209,6 @@ def test_compile_equations(run) -> None:  # type: ignore[no-untyped-def]
         (("--backend", "tpu"), "'tpu' is not one of"),
     ],
 )
-def test_compile_refuses(run, words: tuple[str, ...], message: str) -> None:  # type: ignore[no-untyped-def]
+def test_compile_refuses(run: Command, words: tuple[str, ...], message: str) -> None:
     code, _, err = run("compile", TWO_LAYER, *words)
     assert code == 2 and message in " ".join(err.replace("│", " ").split())

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.cli.conftest import Command
 
-from chainrule.cli import main
-
-Command = Callable[..., tuple[int, str, str]]
 QUICK = ("--network", "Dense(4), ReLU(), Dense(2)", "--epochs", "3", "--out", "m")
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["chainrule", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
 
 
 def pictures(folder: Path, classes: tuple[str, ...] = ("dark", "light"), each: int = 12, size: int = 6) -> None:

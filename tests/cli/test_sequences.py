@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cli.conftest import Command
 
-from chainrule.cli import main
-
-Command = Callable[..., tuple[int, str, str]]
 QUICK = ("--epochs", "2", "--backend", "numpy", "--out", "m")
 SMALL = ("--network", "Conv1D(4, 3, padding='same'), ReLU(), GlobalAvgPool(), Dense(2)", *QUICK)
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def command(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["chainrule", *words])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
 
 
 def test_a_table_of_prose(run: Command, tmp_path: Path) -> None:
