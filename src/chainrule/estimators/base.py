@@ -29,11 +29,18 @@ from chainrule.data.rows import read_weights, split
 from chainrule.data.rule import ReadingRule
 from chainrule.data.table import Table
 from chainrule.data.target import Target
-from chainrule.definition import check_instance, refuse_class
+from chainrule.definition import refuse_class
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
 from chainrule.estimators.measure import Measure
-from chainrule.estimators.model import Specification, check_vocabulary, longest_row, output_shape, resolved
+from chainrule.estimators.model import (
+    Specification,
+    check_learning,
+    check_vocabulary,
+    longest_row,
+    output_shape,
+    resolved,
+)
 from chainrule.estimators.nested import with_nested, with_values
 from chainrule.estimators.prediction import predictor
 from chainrule.estimators.rows import Rows, distinct
@@ -42,8 +49,6 @@ from chainrule.estimators.sources import fits_in_memory, in_pieces, rows_as_need
 from chainrule.layers import as_layer
 from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
-from chainrule.optimizers import Clipping, Optimizer
-from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
 from chainrule.training.history import History
 from chainrule.training.loop import first_state, train
@@ -267,14 +272,8 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         network = defaults.default_network(units, self.input_) if network is None else network
         check_vocabulary(as_layer(network, "network"), self.input_)
         optimizer = defaults.default_optimizer(rows, self.input_) if self.optimizer is None else self.optimizer
-        given = self.regularizer
         self._check_augmentation(loss)
-        regularizers = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
-        check_instance(owner, "optimizer", optimizer, Optimizer)
-        for regularizer in regularizers:
-            check_instance(owner, "regularizer", regularizer, Regularizer)
-        if self.clipping is not None:
-            check_instance(owner, "clipping", self.clipping, Clipping)
+        regularizers = check_learning(owner, optimizer, self.regularizer, self.clipping)
         reading = Reading(tuple(self.input_.sizes.items()), self.input_.role, self.input_.length)
         made = Specification(
             resolved(network, reading),

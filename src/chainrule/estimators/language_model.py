@@ -18,12 +18,12 @@ from chainrule.data.target import Labels
 from chainrule.data.text import BytePairs, Characters, SymbolReader, Words, as_texts
 from chainrule.data.vocabulary import FIRST, PADDING, UNKNOWN
 from chainrule.data.windows import ShortTexts, Windows, row_step, window_step
-from chainrule.definition import check_count, check_instance, check_number
+from chainrule.definition import check_count, check_number
 from chainrule.equations.sizes import solve_sizes
 from chainrule.errors import ChainruleError
 from chainrule.estimators.base import NetworkEstimator, TrainingRun
 from chainrule.estimators.inspect import Inspection
-from chainrule.estimators.model import Specification, check_vocabulary, longest_row, resolved
+from chainrule.estimators.model import Specification, check_learning, check_vocabulary, longest_row, resolved
 from chainrule.estimators.settings import ready_network
 from chainrule.estimators.summary import rows_at_once
 from chainrule.generation.beams import beam_search
@@ -213,14 +213,9 @@ class LanguageModel(Inspection, NetworkEstimator):
         return [np.asarray(row) for row in self.input_.numbers(texts)]
 
     def _specified(self, reading: Reading, longest: int) -> Specification:
-        owner, given = "LanguageModel", self.regularizer
+        owner = "LanguageModel"
         optimizer = OPTIMIZER if self.optimizer is None else self.optimizer
-        regularizers = () if given is None else tuple(given) if isinstance(given, list | tuple) else (given,)
-        check_instance(owner, "optimizer", optimizer, Optimizer)
-        for regularizer in regularizers:
-            check_instance(owner, "regularizer", regularizer, Regularizer)
-        if self.clipping is not None:
-            check_instance(owner, "clipping", self.clipping, Clipping)
+        regularizers = check_learning(owner, optimizer, self.regularizer, self.clipping)
         symbols = self.input_.symbols
         network = resolved(ready_network(self.network, symbols, self.input_, longest), reading)
         check_vocabulary(network, self.input_)

@@ -9,6 +9,7 @@ from typing import Any
 
 from chainrule.data.reader import Reader
 from chainrule.data.text import SymbolReader
+from chainrule.definition import check_instance
 from chainrule.equations.sizes import solve_sizes
 from chainrule.errors import ChainruleError
 from chainrule.layers import (
@@ -59,6 +60,21 @@ class Specification:
             "role": self.reading.role,
             "length": self.reading.length,
         }
+
+
+def check_learning(owner: str, optimizer: object, regularizer: Any, clipping: object) -> tuple[Regularizer, ...]:
+    """The regularizers, given as one, several or None, once everything that changes parameters is known to be in order.
+
+    Raises ChainruleError naming the estimator and the setting, and listing the catalogue.
+    """
+    given = () if regularizer is None else regularizer
+    regularizers = tuple(given) if isinstance(given, list | tuple) else (given,)
+    check_instance(owner, "optimizer", optimizer, Optimizer)
+    for one in regularizers:
+        check_instance(owner, "regularizer", one, Regularizer)
+    if clipping is not None:
+        check_instance(owner, "clipping", clipping, Clipping)
+    return regularizers
 
 
 @lru_cache(maxsize=128)
