@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.equations.system import Role
+from chainrule.data.reader import FixedShape
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
@@ -52,7 +52,7 @@ def as_cells(X: Array) -> Cells:
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(FixedShape):
     """Numbers [b, …] brought to mean 0 and deviation 1 by one mean and one deviation; ``shape`` is that of a row."""
 
     shape: tuple[int, ...]
@@ -63,14 +63,6 @@ class Grid:
     def sizes(self) -> Mapping[str, int]:
         """The axes of one row and their sizes."""
         return axis_sizes(self.shape)
-
-    @property
-    def role(self) -> Role:
-        return "data"
-
-    @property
-    def length(self) -> None:
-        return None
 
     def encode(self, data: Any, dtype: Any = np.float32) -> dict[str, Array]:
         """The numbers that the network reads, x[b,…], from ``Cells``.  Raises ChainruleError for another shape."""

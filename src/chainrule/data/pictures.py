@@ -16,7 +16,7 @@ from chainrule.data.grid import axis_sizes
 from chainrule.data.image_files import shown
 from chainrule.data.images import Files, Images, Pixels, of_packed
 from chainrule.data.packed import is_packed, read_packed
-from chainrule.equations.system import Role
+from chainrule.data.reader import FixedShape
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
@@ -27,7 +27,7 @@ MOST_MEASURED = 10_000  # images for mean and deviation, where they have to be d
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Pictures(FixedShape):
     """Images of ``shape`` (h, w), or (h, w, c), each channel brought to mean 0 and deviation 1.
 
     ``mean`` and ``deviation`` are those of the training images, black being 0 and white 1, for each channel (grey: for
@@ -43,14 +43,6 @@ class Pictures:
     def sizes(self) -> Mapping[str, int]:
         """The axes of one image and their sizes: h, w and, of images with channels, c."""
         return axis_sizes(self.shape)
-
-    @property
-    def role(self) -> Role:
-        return "data"
-
-    @property
-    def length(self) -> None:
-        return None
 
     def encode(self, data: Any, dtype: Any = np.float32) -> dict[str, Array]:
         """The numbers that the network reads, x[b,h,w] or x[b,h,w,c].  Raises ChainruleError for another shape."""

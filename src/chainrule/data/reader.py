@@ -61,6 +61,18 @@ class Reader(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
+class FixedShape:
+    """What readers have in common that give each row as numbers of one shape."""
+
+    @property
+    def role(self) -> Role:
+        return "data"
+
+    @property
+    def length(self) -> None:
+        return None
+
+
 @runtime_checkable
 class PictureReader(Reader, Protocol):
     """A reader of images, or of what may be images: ``encode`` is ``scaled`` after ``measured``."""

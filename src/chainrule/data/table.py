@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from chainrule.backends import compile
 from chainrule.backends.program import Program
 from chainrule.data.frame import Frame, as_text, not_a_number, number_or_none
+from chainrule.data.reader import FixedShape
 from chainrule.equations.parse import parse
-from chainrule.equations.system import Role
 from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
@@ -100,7 +100,7 @@ Column = Number | Category | LeftOut
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(FixedShape):
     """What is done to each column of a table, in the order of the columns."""
 
     columns: tuple[Column, ...]
@@ -129,14 +129,6 @@ class Table:
     def sizes(self) -> Mapping[str, int]:
         """The axis of one row: i, the features."""
         return {"i": len(self.features)}
-
-    @property
-    def role(self) -> Role:
-        return "data"
-
-    @property
-    def length(self) -> None:
-        return None
 
     def encode(self, data: Any, dtype: Any = np.float32) -> dict[str, Array]:
         """The numbers that the network reads, x[b,i], from a ``Frame``.
