@@ -137,7 +137,7 @@ class Factors:
 
 def common_factor(node: Any) -> Any:
     """``a·x + a·y`` as ``a·(x + y)``, ``a²·x + a·y`` as ``a·(a·x + y)``; other expressions as they are."""
-    if not (isinstance(node, Apply) and node.function == "+"):
+    if not is_apply(node, "+"):
         return node
     terms = [Factors() for _ in node.arguments]
     for term, argument in zip(terms, node.arguments, strict=True):
@@ -167,11 +167,6 @@ def _negated(node: Any) -> Any:
 
 def _is_literal(node: Any) -> bool:
     return isinstance(node, Number) and not node.is_size
-
-
-def factors_of(node: Any) -> tuple[Any, ...]:
-    """The factors of a product; a single other expression is its own only factor."""
-    return node.arguments if is_apply(node, "*") else (node,)
 
 
 def split(node: Any, axes: tuple[str, ...]) -> tuple[Any, Any]:

@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chainrule.calculus.algebra import common_factor, factors_of, split, tidy, times
+from chainrule.calculus.algebra import common_factor, split, tidy, times
 from chainrule.calculus.deltas import eliminate, has_delta
 from chainrule.calculus.derivation import Step
 from chainrule.calculus.recognise import Context, recognise
 from chainrule.equations.affine import as_value
-from chainrule.equations.node import Access, Apply, Equation, Number, Reduce, base_axis
+from chainrule.equations.node import Access, Apply, Equation, Number, Reduce, base_axis, factors_of
 from chainrule.equations.walk import free_axes, fresh_axis, rebuild, rename
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from chainrule.calculus.algebra import Factors, tidy
 from chainrule.calculus.deltas import Classes, in_reading_order
 from chainrule.equations.functions import FUNCTIONS
-from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, plain_axis
+from chainrule.equations.node import Access, Apply, Expression, Index, Number, Reduce, axis, factors_of, plain_axis
 from chainrule.equations.sizes import axis_class
 from chainrule.equations.system import System
 from chainrule.equations.walk import combine, free_axes, rebuild, substitute, tensors
@@ -69,8 +69,7 @@ def definitions(system: System) -> Definitions:
 
 def _is_count(node: Any) -> bool:
     """Whether a quantity is the size of an axis, or a product of sizes: how many elements something has."""
-    sizes = node.arguments if isinstance(node, Apply) and node.function == "*" else (node,)
-    return all(isinstance(size, Number) and size.is_size for size in sizes)
+    return all(isinstance(size, Number) and size.is_size for size in factors_of(node))
 
 
 def _with_counts(node: Any, counts: Mapping[str, Expression]) -> Any:

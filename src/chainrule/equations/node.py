@@ -56,22 +56,22 @@ class Node(metaclass=_Interning):
         return type(self), tuple(getattr(self, field) for field in self.__dataclass_fields__)  # type: ignore[attr-defined]
 
     def __add__(self, other: Expression | float) -> Apply:
-        return Apply("+", (*_terms(self), *_terms(_node(other))))
+        return Apply("+", (*terms_of(self), *terms_of(_node(other))))
 
     def __radd__(self, other: float) -> Apply:
-        return Apply("+", (*_terms(_node(other)), *_terms(self)))
+        return Apply("+", (*terms_of(_node(other)), *terms_of(self)))
 
     def __sub__(self, other: Expression | float) -> Apply:
-        return Apply("+", (*_terms(self), -_node(other)))
+        return Apply("+", (*terms_of(self), -_node(other)))
 
     def __rsub__(self, other: float) -> Apply:
-        return Apply("+", (*_terms(_node(other)), -self))
+        return Apply("+", (*terms_of(_node(other)), -self))
 
     def __mul__(self, other: Expression | float) -> Apply:
-        return Apply("*", (*_factors(self), *_factors(_node(other))))
+        return Apply("*", (*factors_of(self), *factors_of(_node(other))))
 
     def __rmul__(self, other: float) -> Apply:
-        return Apply("*", (*_factors(_node(other)), *_factors(self)))
+        return Apply("*", (*factors_of(_node(other)), *factors_of(self)))
 
     def __truediv__(self, other: Expression | float) -> Apply:
         return Apply("/", (_node(self), _node(other)))
@@ -154,11 +154,13 @@ def _node(value: Expression | float | Node) -> Any:
     return value if isinstance(value, Node) else Number(value)
 
 
-def _terms(node: Any) -> tuple[Any, ...]:
+def terms_of(node: Any) -> tuple[Any, ...]:
+    """The terms of a sum; any other expression is its own only term."""
     return node.arguments if isinstance(node, Apply) and node.function == "+" else (node,)
 
 
-def _factors(node: Any) -> tuple[Any, ...]:
+def factors_of(node: Any) -> tuple[Any, ...]:
+    """The factors of a product; any other expression is its own only factor."""
     return node.arguments if isinstance(node, Apply) and node.function == "*" else (node,)
 
 

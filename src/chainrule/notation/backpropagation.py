@@ -11,14 +11,14 @@ the examples.  A layer is an equation that sums a parameter times something, plu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from chainrule.calculus.algebra import tidy
 from chainrule.calculus.derivation import Log
 from chainrule.calculus.insertion import inserted
-from chainrule.equations.node import Access, Apply, Equation, Expression, Reduce, plain_axis
+from chainrule.equations.node import Access, Apply, Equation, Expression, Reduce, factors_of, plain_axis, terms_of
 from chainrule.equations.walk import is_apply, subexpressions, tensors
 
 A_LINE = 60  # nodes
@@ -88,7 +88,7 @@ def layers(log: Log) -> tuple[Layer, ...]:
 
 
 def _layer(log: Log, equation: Equation, learnt: set[str]) -> Layer | None:
-    terms = list(_terms(equation.expression))
+    terms = terms_of(equation.expression)
     sums = [term for term in terms if isinstance(term, Reduce)]
     others = [term for term in terms if not isinstance(term, Reduce)]
     if len(sums) != 1 or len(others) > 1 or sums[0].operation != "sum":
@@ -135,11 +135,11 @@ def backpropagation(log: Log) -> Backpropagation | None:
         errors.append(error)
         if layer.bias is not None and layer.bias.tensor in log.adjoints:
             equation = derived[log.adjoints[layer.bias.tensor]]
-            if any(_is_bias(term, delta) for term in _terms(equation.expression)):
+            if any(_is_bias(term, delta) for term in terms_of(equation.expression)):
                 biases.append((layer, equation))
         if layer.weight.tensor in log.adjoints:
             equation = derived[log.adjoints[layer.weight.tensor]]
-            if any(_is_weight(term, delta, layer.input.tensor) for term in _terms(equation.expression)):
+            if any(_is_weight(term, delta, layer.input.tensor) for term in terms_of(equation.expression)):
                 weights.append((layer, equation))
     return Backpropagation(tuple(errors), tuple(biases), tuple(weights)) if errors and weights else None
 
@@ -147,7 +147,7 @@ def backpropagation(log: Log) -> Backpropagation | None:
 def _from_next_layer(error: Error, deltas: Mapping[str, Layer]) -> bool:
     """Whether the error arrives as Σ δ W of layers that read this one's output."""
     equation = error.arriving or error.equation
-    for term in _terms(equation.expression):
+    for term in terms_of(equation.expression):
         body: Any = term.body if isinstance(term, Reduce) else None
         read = {part.tensor for part in body.arguments if isinstance(part, Access)} if is_apply(body, "*") else set()
         if any(read == {delta, layer.weight.tensor} for delta, layer in deltas.items()):
@@ -160,7 +160,7 @@ def _error(log: Log, layer: Layer, derived: dict[str, Equation], deltas: Set[str
     output = layer.activation.name if layer.activation is not None else None
     arriving = derived.get(log.adjoints.get(output or "", ""))
     product: Any = equation.expression
-    factors = product.arguments if is_apply(product, "*") else (product,)
+    factors = factors_of(product)
     slope = None
     if arriving is not None:
         others = tuple(factor for factor in factors if not _reads(factor, arriving.name))
@@ -195,13 +195,6 @@ def _upstream(equation: Equation, derived: dict[str, Equation], stops: Set[str])
         if name not in stops:
             waiting.extend(tensors(derived[name]))
     return found
-
-
-def _terms(node: Any) -> Iterator[Any]:
-    if is_apply(node, "+"):
-        yield from node.arguments
-    else:
-        yield node
 
 
 def _reads(node: Any, tensor: str) -> bool:

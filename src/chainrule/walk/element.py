@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from chainrule.equations.evaluate import values_at
-from chainrule.equations.node import Apply, Expression, Index, Reduce
+from chainrule.equations.node import Apply, Expression, Index, Reduce, factors_of
 from chainrule.equations.walk import free_axes, substitute, tensors
 from chainrule.errors import ChainruleError
 from chainrule.notation.numbers import SHOWN_TERMS, Worked, worked
@@ -140,7 +140,7 @@ def _operands(walk: Walk, quantity: Quantity, position: tuple[int, ...]) -> tupl
         return ()
     at = dict(zip(quantity.axes, position, strict=True))
     outside = {axis: value for axis, value in at.items() if axis not in total.axes}
-    factors = total.body.arguments if isinstance(total.body, Apply) and total.body.function == "*" else (total.body,)
+    factors = factors_of(total.body)
     made = []
     for factor in factors:
         axes = tuple(axis for axis in total.axes if axis in free_axes(factor))

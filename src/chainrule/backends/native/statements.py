@@ -31,6 +31,7 @@ from chainrule.equations.node import (
     Number,
     Reduce,
     access,
+    factors_of,
     plain_axis,
 )
 from chainrule.equations.order import order
@@ -305,7 +306,7 @@ def _shifted(index: Index) -> str | None:
 
 def _scatter(space: Space, name: str, axes: tuple[str, ...], node: Reduce, origin: str) -> Scatter | None:
     """Σ term·[v = position in the data]: worth it where v is an axis of the result that nothing else mentions."""
-    factors = node.body.arguments if isinstance(node.body, Apply) and node.body.function == "*" else (node.body,)
+    factors = factors_of(node.body)
     places: dict[str, Expression] = {}
     rest = list(factors)
     for factor in factors:

@@ -13,14 +13,13 @@ from math import prod
 from typing import Any
 
 from chainrule.backends.native.space import new_axes
-from chainrule.equations.node import Access, Apply, Equation, Number, Reduce
+from chainrule.equations.node import POSITIONS, Access, Apply, Equation, Number, Reduce
 from chainrule.equations.sizes import axis_classes, fixed_axes, known_size
 from chainrule.equations.system import System
 from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions, substitute
 
 MOST_TERMS = 16  # that are written out
 MOST_NODES = 1_000  # of an expression that is written out
-POSITIONS = ("argmax", "argmin")
 
 
 def unrolled(system: System, sizes: Mapping[str, int], stated: System) -> System:

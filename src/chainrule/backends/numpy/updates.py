@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from chainrule.backends.numpy.arithmetic import add, multiply
 from chainrule.backends.numpy.value import expanded, real
 from chainrule.backends.numpy.writer import Stored, Writer
-from chainrule.equations.node import Access, Apply, Equation, Expression, access, plain_axis
+from chainrule.equations.node import Access, Apply, Equation, Expression, access, factors_of, plain_axis, terms_of
 from chainrule.equations.order import Block, order
 from chainrule.equations.system import System
 from chainrule.equations.walk import subexpressions, tensors
@@ -94,11 +94,11 @@ def write_update(w: Writer, equation: Equation, name: str) -> None:
 
 def _split(node: Expression, own: Access) -> tuple[list[Expression] | None, list[tuple[int, Expression]]]:
     """θ' = scale·θ + rest: the factors of the scale (None if it is not of this form), and the terms of the rest."""
-    terms = node.arguments if isinstance(node, Apply) and node.function == "+" else (node,)
+    terms = terms_of(node)
     scale: list[Expression] | None = None
     rest: list[tuple[int, Expression]] = []
     for term in terms:
-        factors = list(term.arguments) if isinstance(term, Apply) and term.function == "*" else [term]
+        factors = list(factors_of(term))
         if scale is None and factors.count(own) == 1 and not _has_brackets(factors):
             factors.remove(own)
             scale = factors

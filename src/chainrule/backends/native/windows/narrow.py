@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from chainrule.backends.native.windows.names import Names
-from chainrule.equations.node import POSITIONS, Access, Apply, Index, Number, Reduce, plain_axis
+from chainrule.equations.node import POSITIONS, Access, Apply, Index, Number, Reduce, factors_of, plain_axis
 from chainrule.equations.walk import combine, free_axes, is_apply, product, rebuild, substitute
 
 
@@ -20,7 +20,7 @@ class Narrowing:
 
     def narrowed(self, node: Reduce) -> Any:
         body: Any = node.body
-        factors = [_as_range(factor) for factor in (body.arguments if is_apply(body, "*") else (body,))]
+        factors = [_as_range(factor) for factor in factors_of(body)]
         axes = list(node.axes)
         for name in node.axes:
             found = self.restriction(name, axes, factors)
