@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -106,24 +106,21 @@ def output_shape(step: TrainingStep) -> tuple[int, ...]:
 
 def longest_row(network: Layer) -> int | None:
     """How many positions a row may have at most; None where nothing says so."""
-    match network:
-        case LearnedPositions(length=length):
-            return length
-        case Network(layers=layers) | Residual(layers=layers) | Sum(layers=layers) | Branch(layers=layers):
-            found = [most for most in map(longest_row, layers) if most is not None]
-            return min(found) if found else None
-    return None
+    return min((layer.length for layer in _parts(network) if isinstance(layer, LearnedPositions)), default=None)
 
 
 def smallest_embedding(network: Layer) -> Embedding | None:
     """The embedding of the fewest symbols; None where there is none."""
-    match network:
-        case Embedding():
-            return network
-        case Network(layers=layers) | Residual(layers=layers) | Sum(layers=layers) | Branch(layers=layers):
-            found = [embedding for embedding in map(smallest_embedding, layers) if embedding is not None]
-            return min(found, key=lambda embedding: embedding.vocabulary, default=None)
-    return None
+    embeddings = (layer for layer in _parts(network) if isinstance(layer, Embedding))
+    return min(embeddings, key=lambda embedding: embedding.vocabulary, default=None)
+
+
+def _parts(layer: Layer) -> Iterator[Layer]:
+    """The layer and every layer within it."""
+    yield layer
+    if isinstance(layer, Network | Residual | Sum | Branch):
+        for part in layer.layers:
+            yield from _parts(part)
 
 
 def check_vocabulary(network: Layer, reader: Reader) -> None:
@@ -159,16 +156,9 @@ def plain_loss(loss: Loss | None) -> Loss | None:
 def resolved(network: Layer, reading: Reading) -> Network:
     """The network with what functions among its layers return in their place, so that it can be written down."""
     made = as_layer(network, "network")
-    if _has_functions(made):
+    if any(isinstance(part, Custom) for part in _parts(made)):
         made, _ = _resolved(made, *reading.compose())
     return made if isinstance(made, Network) else Network(made)
-
-
-def _has_functions(layer: Layer) -> bool:
-    match layer:
-        case Network(layers=layers) | Residual(layers=layers) | Sum(layers=layers) | Branch(layers=layers):
-            return any(map(_has_functions, layers))
-    return isinstance(layer, Custom)
 
 
 def _resolved(layer: Layer, under: Composition, x: Tensor) -> tuple[Layer, Tensor]:
