@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.node import Access, Apply, Equation, Index, Number, Reduce
+from chainrule.equations.system import Input
 from chainrule.equations.walk import substitute
 from chainrule.notation.layout import (
     BIG,
@@ -44,7 +45,7 @@ def compose(node: Any, names: Names) -> Box:
     """The boxes of an expression or an equation."""
     match node:
         case Equation():
-            return row(left_side(node, names), EQUALS, compose(node.expression, names))
+            return row(with_axes(node, names), EQUALS, compose(node.expression, names))
         case Number(str(axis)):
             return names.size(axis)
         case Number(value):
@@ -60,8 +61,9 @@ def compose(node: Any, names: Names) -> Box:
     raise TypeError(node)
 
 
-def left_side(equation: Equation, names: Names) -> Box:
-    return names.tensor(equation.name, [names.axis(axis) for axis in equation.axes])
+def with_axes(tensor: Equation | Input, names: Names) -> Box:
+    """A tensor as on the left of its equation, or as it is declared."""
+    return names.tensor(tensor.name, [names.axis(axis) for axis in tensor.axes])
 
 
 def literal(value: Any) -> Box:

@@ -13,10 +13,9 @@ from chainrule.calculus.derivation import Log, Step
 from chainrule.calculus.insertion import without_statistics
 from chainrule.equations.functions import FUNCTIONS
 from chainrule.equations.node import Equation
-from chainrule.equations.system import Input
 from chainrule.equations.walk import subexpressions, tensors
 from chainrule.notation.backpropagation import A_LINE, Error, backpropagation, layers
-from chainrule.notation.compose import compose, left_side
+from chainrule.notation.compose import compose, with_axes
 from chainrule.notation.document import (
     Block,
     Document,
@@ -90,7 +89,7 @@ def _wanted(log: Log, names: Names) -> Words:
 
 def equation_line(equation: Equation, names: Names, tag: str = "") -> Line:
     """An equation in index form and, where there is one, in matrix form."""
-    left, right = left_side(equation, names), compose(equation.expression, names)
+    left, right = with_axes(equation, names), compose(equation.expression, names)
     return Line(left, right, _matrix(equation, names), tag)
 
 
@@ -106,7 +105,7 @@ def _system(log: Log, names: Names) -> Iterator[Block]:
     for role, meaning in _ROLES.items():
         inputs = [tensor for tensor in log.forward.inputs if tensor.role == role and tensor.name in used]
         if inputs:
-            rows.append(((role,), (*listing([_declared(tensor, names) for tensor in inputs]), f": {meaning}")))
+            rows.append(((role,), (*listing([with_axes(tensor, names) for tensor in inputs]), f": {meaning}")))
     yield Legend(tuple(rows))
     parts = sections([equation.name for equation in log.forward.equations])
     for scope, members in parts:
@@ -115,10 +114,6 @@ def _system(log: Log, names: Names) -> Iterator[Block]:
         yield Formulas(tuple(equation_line(log.forward.by_name[name], names) for name in members))
     for remark in system_remarks(log, names):
         yield Paragraph(remark)
-
-
-def _declared(tensor: Input, names: Names) -> Box:
-    return names.tensor(tensor.name, [names.axis(axis) for axis in tensor.axes])
 
 
 def _derivation(log: Log, names: Names) -> Iterator[Block]:
@@ -254,9 +249,9 @@ def _error_lines(error: Error, tag: str, names: Names) -> Iterator[Line]:
     if error.activation_slope is not None and activation is not None and error.arriving is not None:
         slope = _slope(error, names)
         if slope is not None:
-            here = applied(slope, left_side(error.layer.sums, names))
+            here = applied(slope, with_axes(error.layer.sums, names))
             whole = applied(slope, names.tensor(error.layer.sums.name))
-            arriving, matrix = left_side(error.arriving, names), names.tensor(error.arriving.name)
+            arriving, matrix = with_axes(error.arriving, names), names.tensor(error.arriving.name)
             if not error.first:
                 arriving = compose(error.arriving.expression, names)
                 found = _matrix(error.arriving, names)
