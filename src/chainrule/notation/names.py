@@ -1,7 +1,8 @@
 """How the names of tensors, layers and axes are written in mathematics.
 
 W1[i,j]       W with (1) above, i j below       trailing digits of a tensor with axes number its layer
-dense1.W      W with the number of its layer above, where no other tensor would be written alike; else with dense1
+dense1.W      W with the number of its layer above; with dense1 where another parameter would be written alike
+dense1.z      the same, where no other tensor at all would be written alike
 β1            β with 1 below                    trailing digits of a tensor without axes
 x_new         x with "new" below
 θ'            θ′, its next value
@@ -42,7 +43,8 @@ class Names:
 
     ``cost``: the quantity whose derivatives the ``adjoints`` (name of a derivative → tensor) are.  ``deltas``: the
     tensors whose derivative is written δ.  ``shown``: names that stand for a box of their own.  ``activations``: what
-    is numbered as another tensor is: the activation of a layer as what the layer sums up.
+    is numbered as another tensor is: the activation of a layer as what the layer sums up.  ``numbered``: the part of the
+    system whose scopes are layers with a number, where it is not all of it; other scopes are written out.
     """
 
     system: System
@@ -51,20 +53,23 @@ class Names:
     deltas: frozenset[str] = frozenset()
     shown: Mapping[str, Box] = field(default_factory=dict)
     activations: Mapping[str, str] = field(default_factory=dict)
+    numbered: System | None = None
 
     @cached_property
     def labels(self) -> Mapping[str, Label]:
         """The label of every tensor, no two alike."""
         axes = self.system.tensor_axes
-        numbers = _layer_numbers(self.system)
+        numbers = _layer_numbers(self.numbered or self.system)
         labels = {name: _label(name, bool(axes[name]), numbers) for name in axes if not self._adjoint_of(name)}
         for name, other in self.activations.items():
             if "." in name and labels[other].layer.isdigit():
                 labels[name] = replace(labels[name], layer=labels[other].layer)
         twice = {label for label, count in Counter(labels.values()).items() if count > 1}
+        learnt = Counter(labels[tensor.name] for tensor in self.system.parameters)
+        kept = {tensor.name for tensor in self.system.parameters if learnt[labels[tensor.name]] == 1}
         for name, label in labels.items():
             of = self.activations.get(name, name)
-            if "." in name and (label in twice or labels[of].layer != label.layer):
+            if "." in name and name not in kept and (label in twice or labels[of].layer != label.layer):
                 labels[name] = _scoped_label(name)
         return labels
 
@@ -138,8 +143,8 @@ def _label(name: str, has_axes: bool, numbers: Mapping[str, str] = MappingProxyT
             return Label(letters, below, digits, primes)
         return Label(letters, (digits, *below) if digits else below, "", primes)
     below = (digits, *below) if digits else below
-    number = re.search(r"\d+$", scope)
-    layer = numbers.get(scope) or (number[0] if number and "." not in scope else scope)
+    number = None if numbers or "." in scope else re.search(r"\d+$", scope)
+    layer = numbers.get(scope) or (number[0] if number else scope)
     return Label(letters, below, layer, primes)
 
 

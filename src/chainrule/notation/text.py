@@ -10,6 +10,7 @@ from chainrule.notation.compose import compose
 from chainrule.notation.layout import (
     ATOM,
     POWER,
+    PRIME,
     PRODUCT,
     TRANSPOSED,
     Big,
@@ -127,8 +128,8 @@ def _below(box: Box) -> str:
 
 
 def _above(box: Box) -> str:
-    if isinstance(box, Row) and box.parts[-1] == TRANSPOSED:
-        return "".join(map(_above, box.parts))  # a layer and a mark
+    if isinstance(box, Row) and (box.parts[-1] == TRANSPOSED or box.parts[0] == PRIME):
+        return "".join(map(_above, box.parts))  # a layer and marks
     written = box_text(box).replace(" ", "")
     if all(letter in _ABOVE for letter in written):
         return "".join(_ABOVE[letter] for letter in written)

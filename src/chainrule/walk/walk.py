@@ -98,7 +98,8 @@ class Walk:
     @cached_property
     def names(self) -> Names:
         """How names are written."""
-        return replace(names_of(self.log), system=self.system)
+        network = self.log.forward.subset({self.output})
+        return replace(names_of(self.log), system=self.system, numbered=network)
 
     @cached_property
     def sizes(self) -> Mapping[str, int]:
