@@ -209,3 +209,22 @@ def test_one_matrix_read_two_ways() -> None:
     x, W = random.normal(size=(64, 128)), random.normal(size=(128, 128))
     found = compile(parse(text), ("y",), "float64").run({"x": x}, {"W": W})
     np.testing.assert_allclose(found["y"], x @ W @ W.T, atol=1e-9)
+
+
+@pytest.mark.parametrize("columns", [31, 64, 150])
+@pytest.mark.parametrize("way", ["one thread", "two threads"])
+def test_sums_over_rows(columns: int, way: str) -> None:
+    """Several vectors of columns at once, and what is left over; in shares, also along the second axis of memory."""
+    text = """
+    data x[t,b,k]
+    integer n[t,b,k]
+    s[k] = sum[b,t](x[t,b,k]*x[t,b,0])
+    u[b,k] = sum[t](x[t,b,k])
+    m[k] = max[t,b](x[t,b,k])
+    l[k] = min[t,b](n[t,b,k])
+    c[k] = sum[b](u[b,k])
+    """
+    random = np.random.default_rng(0)
+    x, n = random.normal(size=(5, 6, columns)), random.integers(-9, 9, (5, 6, columns))
+    with forced(WAYS[way]):
+        check(parse(text), {"x": x, "n": n})

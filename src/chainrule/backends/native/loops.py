@@ -17,6 +17,7 @@ from chainrule.equations.walk import free_axes, subexpressions
 
 Parts = frozenset[str]
 UNROLL = 4  # vectors under way at once in a sum along the vector axis
+BESIDE = 8  # … and in sums over other axes, so that each visit to a row of memory reads several lines of it
 
 
 class Nest:
@@ -53,7 +54,26 @@ class Nest:
             if along is None:
                 body()
                 return
-            self._vectors(along, body)
+            self._vectors(along, body, *self.bounds(along))
+
+    def run_beside(
+        self, outer: Sequence[str], along: str, several: Callable[[list[Value]], None], body: Callable[[], None]
+    ) -> None:
+        """As ``run``, but several vectors beside each other are computed at once: ``several`` is given their positions;
+        what is too little for that is left to the body."""
+        f, write = self.kernel.function, self.expressions
+        with ExitStack() as stack:
+            for name in outer:
+                self._enter(stack, name)
+            lanes = self.lanes_along(along)
+            low, high = self.bounds(along)
+            full = self.full(low, high, BESIDE * lanes)
+            if full.text != low.text:
+                write.vector_axis, write.lanes = along, lanes
+                with f.loop(low, full, BESIDE * lanes) as loop:
+                    several([f.add(loop.index, integer(n * lanes)) for n in range(BESIDE)])
+                write.vector_axis, write.lanes = None, 1
+            self._vectors(along, body, full, high)
 
     def _enter(self, stack: ExitStack, name: str) -> None:
         low, high = self.bounds(name)
@@ -70,11 +90,10 @@ class Nest:
                 lanes //= 2
         return lanes
 
-    def _vectors(self, name: str, body: Callable[[], None]) -> None:
+    def _vectors(self, name: str, body: Callable[[], None], low: Value, high: Value) -> None:
         """Whole vectors; then what is left over, in narrower vectors where one or two will do, else under a mask."""
         f, write = self.kernel.function, self.expressions
         lanes = self.lanes_along(name)
-        low, high = self.bounds(name)
         full = self.full(low, high, lanes)
         write.vector_axis, write.lanes = name, lanes
         if full.text != low.text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from chainrule.backends.native import functions, ir
@@ -18,7 +19,8 @@ from chainrule.backends.native.loops import UNROLL, Nest, Parts, vector_axis
 from chainrule.backends.native.merging import merged
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import Scatter, Statement
-from chainrule.equations.node import Access, Reduce, axis
+from chainrule.equations.node import Access, Expression, Reduce, axis, plain_axis
+from chainrule.equations.walk import subexpressions
 
 
 def pointwise(
@@ -54,6 +56,7 @@ def pointwise(
 def reduction(module: ir.Module, space: Space, statement: Statement, parts: Parts, adds: bool) -> Kernel:
     """A reduction.  ``adds``: to what the result holds already (sums only)."""
     assert isinstance(statement.expression, Reduce)
+    statement = replace(statement, expression=_in_order_of_memory(statement.expression))
     (statement,), _, space = merged(space, [statement], list(statement.loops), parts)
     node = statement.expression
     assert isinstance(node, Reduce)
@@ -69,7 +72,14 @@ def reduction(module: ir.Module, space: Space, statement: Statement, parts: Part
         result = _reduce(nest, node, inner, along if along in node.axes else None, statement, integral, adds)
         nest.expressions.write(statement.name, statement.axes, result)
 
-    nest.run(outer, None if along in node.axes else along, body)
+    def several(positions: list[Value]) -> None:
+        assert along is not None
+        _beside(nest, statement, node, inner, along, positions, adds)
+
+    if along is None or along in node.axes or node.operation not in ("sum", "max", "min"):
+        nest.run(outer, None if along in node.axes else along, body)
+    else:
+        nest.run_beside(outer, along, several, body)
     kernel.function.ret()
     return kernel
 
@@ -151,7 +161,7 @@ def _fold(
     element = "i64" if integral else nest.kernel.space.element
     lanes = write.lanes if along is None else nest.lanes_along(along)
     kind = vector(element, lanes)
-    neutral = number(kind, 0) if operation == "sum" else _extreme(kind, operation)
+    neutral = _neutral(kind, operation)
 
     def turn() -> Value:
         value = term() if term is not None else write.value(body)
@@ -174,12 +184,54 @@ def _fold(
     return total
 
 
+def _beside(
+    nest: Nest, statement: Statement, node: Reduce, inner: list[str], along: str, positions: list[Value], adds: bool
+) -> None:
+    """Sums, maxima or minima at several vectors along an axis that is not reduced."""
+    write, f = nest.expressions, nest.kernel.function
+    element = nest.kernel.space.tensors[statement.name].element
+    kind = vector(element, write.lanes)
+
+    def turn(values: list[Value]) -> list[Value]:
+        following = []
+        for position, before in zip(positions, values, strict=True):
+            write.open(along, position)
+            value = write._splat(write.whole_or_real(write.value(node.body), element), write.lanes)
+            following.append(_combine(f, node.operation, before, value))
+            write.close(along)
+        return following
+
+    totals = nest.fold_many(inner, [_neutral(kind, node.operation)] * len(positions), turn)
+    for position, total in zip(positions, totals, strict=True):
+        write.open(along, position)
+        if adds:
+            total = f.add(*write.together(write.value(_at_axes(statement)), total))
+        write.write(statement.name, statement.axes, total)
+        write.close(along)
+
+
+def _in_order_of_memory(node: Expression) -> Reduce:
+    """The reduction with its axes in the order in which the first tensor that has them all holds them."""
+    assert isinstance(node, Reduce)
+    for read in subexpressions(node.body):
+        if isinstance(read, Access):
+            places = [plain_axis(index) for index in read.indices]
+            if set(node.axes) <= set(places):
+                return Reduce(node.operation, tuple(sorted(node.axes, key=places.index)), node.body)
+    return node
+
+
 def _combine(f: ir.Function, operation: str, one: Value, other: Value) -> Value:
     if operation == "sum":
         return f.add(one, other)
     if is_float(one.type):
         return functions.apply(f, operation, one, other)
     return f.intrinsic(f"llvm.s{operation}", one.type, one, other)
+
+
+def _neutral(kind: str, operation: str) -> Value:
+    """What a sum, maximum or minimum starts with."""
+    return number(kind, 0) if operation == "sum" else _extreme(kind, operation)
 
 
 def _extreme(kind: str, operation: str) -> Value:
