@@ -43,8 +43,8 @@ class Names:
 
     ``cost``: the quantity whose derivatives the ``adjoints`` (name of a derivative → tensor) are.  ``deltas``: the
     tensors whose derivative is written δ.  ``shown``: names that stand for a box of their own.  ``activations``: what
-    is numbered as another tensor is: the activation of a layer as what the layer sums up.  ``numbered``: the part of the
-    system whose scopes are layers with a number, where it is not all of it; other scopes are written out.
+    is numbered as another tensor is: the activation of a layer as what the layer sums up.  ``numbered``: the part of
+    the system whose scopes are layers with a number, where it is not all of it; other scopes are written out.
     """
 
     system: System
