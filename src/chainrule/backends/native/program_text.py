@@ -17,7 +17,7 @@ from chainrule.backends.native.memory import OUTPUT, Memory
 from chainrule.backends.native.products import Product
 from chainrule.backends.native.schedule import Operation, Region, Schedule
 from chainrule.backends.native.space import Space
-from chainrule.backends.native.statements import Random, Recurrence, Reduction, Scatter
+from chainrule.backends.native.statements import Random, Recurrence, Reduction, Scatter, Statement
 from chainrule.backends.native.strides import Place
 
 # The control block, in int64: the stop flag, the step at which to stop, the steps done; then the barrier's own.
@@ -187,6 +187,9 @@ class _Writer:
     def smaller(self, one: Value, other: Value) -> Value:
         return self.function.intrinsic("llvm.smin", "i64", one, other)
 
+    def larger(self, one: Value, other: Value) -> Value:
+        return self.function.intrinsic("llvm.smax", "i64", one, other)
+
     def part_pointer(self, name: str, low: Value) -> Value:
         """The address as if the whole tensor were there: what is local lies at the block's first position."""
         f, place = self.function, self.memory.place(name)
@@ -283,6 +286,7 @@ class _Writer:
 
     def call_kernel(self, operation: Operation, ranges: Ranges, pointer: Callable[[str], Value]) -> None:
         f = self.function
+        ranges = {**ranges, **self.confined(operation, ranges, pointer)}
         if id(operation) not in self.kernels:
             kernel = self.kernel(operation, frozenset(ranges))
             name = self.module.add(kernel.function, "kernel")
@@ -301,6 +305,26 @@ class _Writer:
                 case "to":
                     arguments.append(ranges[key][1])
         f.call(name, "void", *arguments)
+
+    def confined(self, operation: Operation, ranges: Ranges, pointer: Callable[[str], Value]) -> Ranges:
+        """The one position at which the operation's tensors differ from those in whose places they lie, as the part of
+        its axis that is computed: a step that keeps one position more does not write those before it anew."""
+        found = {statement.entry and statement.entry[1:] for statement in operation.statements}
+        (entry, *others) = found
+        if entry is None or others or not all(self.stays(statement) for statement in operation.statements):
+            return {}
+        f, (axis, read) = self.function, entry
+        if self.space.tensors[read.tensor].element != "i64" or read.tensor in self.memory.registers:
+            return {}
+        low, high = ranges.get(axis, (integer(0), self.size(axis)))
+        at = f.load("i64", pointer(read.tensor))
+        first = self.smaller(self.larger(at, low), high)
+        return {axis: (first, self.larger(first, self.smaller(f.add(at, integer(1)), high)))}
+
+    def stays(self, statement: Statement) -> bool:
+        """Whether what it is, but at one position, lies where it is written."""
+        entry = statement.entry
+        return entry is not None and self.memory.place(statement.name) == self.memory.place(entry[0].tensor)
 
     def kernel(self, operation: Operation, parts: frozenset[str]) -> Kernel:
         statement = operation.statements[0]

@@ -57,6 +57,21 @@ class Statement:
         summed = self.expression.axes if isinstance(self.expression, Reduce) else ()
         return (*self.axes, *summed)
 
+    @property
+    def entry(self) -> tuple[Access, str, Access] | None:
+        """What it is but at one position, the axis of that position, and where the data say which it is:
+        ``x'[b,t,d] = where([t = now], y[b,d], x[b,t,d])`` differs from x at the position ``now`` of t alone."""
+        match self.expression:
+            case Apply("where", (Apply("=", sides), _, Access(_, indices) as present)):
+                if tuple(plain_axis(index) for index in indices) != self.axes:
+                    return None
+                for one, position in (sides, sides[::-1]):
+                    along = plain_axis(one)
+                    if along in self.axes and isinstance(position, Access) and not position.indices:
+                        assert along is not None
+                        return present, along, position
+        return None
+
     def __str__(self) -> str:
         return str(Equation(self.name, self.axes, self.expression))
 
@@ -255,8 +270,8 @@ def _contraction(
         return None
     if axes[-1] in first:
         left, right, first, second = right, left, second, first
-    if not set(axes) & first and right.step(axes[-1]) != ((1, ()),):
-        # a matrix in rows times a vector: the rows stay rows, and the vector is the one column
+    if not set(axes) & first - second and right.step(axes[-1]) != ((1, ()),):
+        # matrices in rows times vectors: the rows stay rows, and the vector is the one column
         left, right, first, second = right, left, second, first
     batch = tuple(axis for axis in axes if axis in first and axis in second)
     rows = tuple(axis for axis in axes if axis in first and axis not in second)
