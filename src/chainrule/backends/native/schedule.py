@@ -34,6 +34,7 @@ from chainrule.equations.walk import subexpressions
 
 # Work is counted in multiply-adds; about this many take as long as threads need to meet a few times.
 WORTH_THREADS = 2_000_000  # a step with less runs in one thread
+WAITING = 5.0  # what it takes to read an element of a factor that is not in the first two caches
 WORTH_DIVIDING = 80_000  # an operation with less stands in the serial region
 WORTH_A_POSITION = 5_000  # a short axis is divided if there is as much to do at each of its positions
 FEWEST_POSITIONS = 32  # terms a shard must have to add up a share of a sum
@@ -126,7 +127,9 @@ def work_of(space: Space, statement: Statement) -> float:
     if isinstance(statement, Random):
         return points * 8.0
     if isinstance(statement, Contraction):
-        return float(points)
+        return points + WAITING * sum(space.elements(factor.tensor) for factor in (statement.left, statement.right))
+    if statement.entry is not None:
+        points //= max(1, space.size(statement.entry[1]))
     cost = 1.0
     for node in subexpressions(statement.expression):
         if isinstance(node, Apply):
@@ -382,7 +385,9 @@ class _Scheduler:
         best: tuple[float, int, int] | None = None
         # each step of a recurrence passes over its weights: the more rows share a pass, the better
         coarse = self.space.axis_class(part) in self.coarse
-        for count in (cores,) if coarse else (4 * cores, 2 * cores, cores):
+        # … and a product of few rows is as fast as memory is read: in long pieces
+        few = product is not None and product.packing == "direct" and part in product.columns
+        for count in (cores,) if coarse or few else (4 * cores, 2 * cores, cores):
             rows = math.ceil(positions / count)
             rows = min(positions, max(grain, math.ceil(rows / grain) * grain if panels or rows > 2 * grain else rows))
             shards = math.ceil(positions / rows)
