@@ -53,6 +53,8 @@ class Variant:
     library: Any
     address: int
     words: Array  # the arguments, but for addresses and what changes from run to run
+    given: list[tuple[int, str, str]]  # the words that each run fills in, as in ``Text.slots``
+    in_arena: tuple[Array, Array]  # the words that are addresses in the arena, and the offsets there
     scratch_bytes: int
     widest: int  # more threads than this have nothing to do
     seconds: float  # that making it took
@@ -149,6 +151,9 @@ class NativeProgram:
                     words[at] = scratch
                 case "key":
                     words[at] = zlib.crc32(name.encode())
+        kinds = ("tensor", "control", "steps", "first step", "seed", "scratch")
+        given = [(at, kind, name) for at, (kind, name) in enumerate(text.slots) if kind in kinds]
+        in_arena = [(at, places.arena[name]) for at, kind, name in given if kind == "tensor" and name in places.arena]
         widest = max((region.shards for region in regions.values()), default=1)
         return Variant(
             space,
@@ -158,6 +163,8 @@ class NativeProgram:
             library,
             library.address("run"),
             words,
+            [slot for slot in given if slot[2] not in places.arena],
+            (np.array([at for at, _ in in_arena], np.int64), np.array([offset for _, offset in in_arena], np.int64)),
             scratch,
             widest,
             time.perf_counter() - start,
@@ -189,11 +196,11 @@ class NativeProgram:
         self._last = variant
         space = variant.space
         fixed, count = given.fixed, given.steps
+        for name in self.system.updates.keys() & fixed.keys():
+            fixed[name] = np.array(fixed[name], order="C")
         for tensor in given.starting:
             shape = tuple(space.size(axis) for axis in tensor.axes)
             fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
-        for name in self.system.updates:
-            fixed[name] = np.array(fixed[name], order="C")
         results = {
             name: np.empty(
                 (count, *(space.size(axis) for axis in space.tensors[name].axes)),
@@ -217,21 +224,18 @@ class NativeProgram:
     ) -> None:
         number = 1 if variant.widest == 1 else min(threads.limit(requested()), variant.widest)
         arena, scratch = self._buffers(variant, number)
-        base, own = _address(arena), _address(scratch)
-        arrays = {name: np.require(array, requirements=("C", "A")) for name, array in arrays.items()}
+        arrays = {name: _in_order(array) for name, array in arrays.items()}
         control = np.zeros(CONTROL, dtype=np.int64)
         control[HALT] = count
         words = variant.words.copy()
-        places = variant.memory.arena
-        for at, (kind, name) in enumerate(variant.text.slots):
+        at_arena, offsets = variant.in_arena
+        words[at_arena] = offsets + _address(arena)
+        for at, kind, name in variant.given:
             match kind:
+                case "tensor" if name.startswith(OUTPUT):
+                    words[at] = _address(results[name.removeprefix(OUTPUT)])
                 case "tensor":
-                    if name.startswith(OUTPUT):
-                        words[at] = _address(results[name.removeprefix(OUTPUT)])
-                    elif name in places:
-                        words[at] = base + places[name]
-                    else:
-                        words[at] = _address(arrays[name])
+                    words[at] = _address(arrays[name])
                 case "control":
                     words[at] = _address(control)
                 case "steps":
@@ -241,7 +245,7 @@ class NativeProgram:
                 case "seed":
                     words[at] = seed & 0xFFFFFFFF
                 case "scratch":
-                    words[at] = own
+                    words[at] = _address(scratch)
         stop = control[STOP : STOP + 1] if count > 1 else None
         threads.launch(variant.address, _address(words), number, stop)
         variant.buffers.append((arena, scratch))
@@ -398,5 +402,17 @@ def _aligned(size: int) -> Array:
     return memory_[start : start + size]
 
 
+def _in_order(array: Array) -> Array:
+    """The array as code reads it: in order of memory, aligned."""
+    in_order = array.flags.c_contiguous and array.flags.aligned
+    return array if in_order else np.require(array, requirements=("C", "A"))
+
+
+_NOTHING = ctypes.c_char * 0
+
+
 def _address(array: Array) -> int:
-    return int(array.__array_interface__["data"][0])
+    try:
+        return ctypes.addressof(_NOTHING.from_buffer(array.data))
+    except TypeError:  # what may not be written; asking NumPy takes twice as long
+        return int(array.__array_interface__["data"][0])
