@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,7 +51,7 @@ from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
 from chainrule.training.history import History
-from chainrule.training.loop import first_state, train
+from chainrule.training.loop import Trainer, first_state, train_to_end
 from chainrule.training.programs import backend_name
 from chainrule.training.source import InMemory, Source, steps_per_epoch
 from chainrule.training.step import TrainingStep
@@ -152,24 +152,47 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             return self._fit(X, y, sample_weight, validation)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: tuple[Any, Any] | None) -> Self:
-        backend = backend_name(self.backend)
+        self._train(self._begin(X, y, sample_weight, validation), set_aside=validation is None)
+        return self
+
+    def _begin(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        validation: tuple[Any, Any] | None = None,
+        watched: Sequence[str] = (),
+    ) -> Trainer:
+        """What ``fit`` does before the first step: a run ready to be advanced, which also has the ``watched``
+        quantities of each step.
+        """
+        rows, aside = self._specified(X, y, sample_weight, validation)
+        seed = self._seed()
+        state = first_state(self.specification_.step, seed, backend=backend_name(self.backend))
+        batch_size = self._rows_a_step(len(rows))
+        epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size, self.input_))
+        run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
+        rates = self.specification_.optimizer.rates(run.steps)
+        return self._trainer(run, rows, aside, batch_size, rates, watched)
+
+    def _specified(
+        self, X: Any, y: Any, sample_weight: Any = None, validation: tuple[Any, Any] | None = None
+    ) -> tuple[Rows, Rows | None]:
+        """Read the data and make the equations for them: the rows to train on, and those to measure on."""
+        backend_name(self.backend)
         rows = distinct(self._rows(X, y, sample_weight, reset=True))
         self.target_ = self._fit_target(rows.y, rows.weights)
         rows, aside = self._divide(rows, validation is None)
-        self.input_, seed = fit_reader(rows.X, rows.weights, self.reading), self._seed()
+        self.input_ = fit_reader(rows.X, rows.weights, self.reading)
         if validation is not None:
             aside = self._rows(*validation, None, reset=False, text_at=_texts_at(rows.X))
             aside = Rows(aside.X, aside.y, self._weigh(aside))
         self._specify(weighted=bool(np.ptp(rows.weights)), rows=len(rows))
-        state = first_state(self.specification_.step, seed, backend=backend)
-        batch_size = _count(
-            "batch_size", self.batch_size, defaults.default_batch_size(len(rows), self.input_), len(rows)
-        )
-        epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size, self.input_))
-        run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
-        rates = self.specification_.optimizer.rates(run.steps)
-        self._train(run, rows, aside, batch_size, rates, set_aside=validation is None)
-        return self
+        return rows, aside
+
+    def _rows_a_step(self, rows: int) -> int:
+        """The size of a minibatch, where there are so many rows."""
+        return _count("batch_size", self.batch_size, defaults.default_batch_size(rows, self.input_), rows)
 
     def _fit_more(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch more on these rows, at a constant rate; the first call decides how rows and targets are read."""
@@ -187,15 +210,13 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         rows = Rows(rows.X, rows.y, self._weigh(rows))
         if np.ptp(rows.weights) and not isinstance(self.specification_.loss, RowWeighted):
             self.specification_ = replace(self.specification_, loss=RowWeighted(self.specification_.loss))
-        batch_size = _count(
-            "batch_size", self.batch_size, defaults.default_batch_size(len(rows), self.input_), len(rows)
-        )
+        batch_size = self._rows_a_step(len(rows))
         done = int(self.history_.last.get("steps", 0))
         steps = steps_per_epoch(len(rows), batch_size)
         run = Run(self._training_state(), self._names(), len(self.history_) + 1, steps, self._seed_)
         run.history, run.epoch, run.step = self.history_, len(self.history_), done
         rate = self.specification_.optimizer.schedule.peak
-        self._train(run, rows, None, batch_size, np.full(done + steps, rate), set_aside=False)
+        self._train(self._trainer(run, rows, None, batch_size, np.full(done + steps, rate)), set_aside=False)
         return self
 
     def _training_state(self) -> dict[str, Array]:
@@ -382,13 +403,18 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             raise ChainruleError(f"early_stopping is None, True, False or EarlyStopping(…), not {given!r}")
         return given
 
-    def _train(
-        self, run: Run, rows: Rows, aside: Rows | None, batch_size: int, rates: Array, *, set_aside: bool
-    ) -> None:
+    def _trainer(
+        self,
+        run: Run,
+        rows: Rows,
+        aside: Rows | None,
+        batch_size: int,
+        rates: Array,
+        watched: Sequence[str] = (),
+    ) -> Trainer:
+        """A run on these rows, with everything that is to watch it."""
         from chainrule.training.display import Display
 
-        step = self.specification_.step
-        data = self._source(rows)
         stopping = self._early_stopping()
         if self.early_stopping is None and aside is not None:
             # Nothing was said, but there are validation rows: the best epoch is kept, and none is left out.
@@ -397,30 +423,36 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         watching += list(as_callbacks(self.callbacks))
         watching += [Display()] if self.verbose else []
         self.history_ = run.history
-        measure = None if aside is None else Measure(self, aside, stopping)
-        try:
-            train(
-                step,
-                data,
-                run,
-                batch_size=batch_size,
-                rates=rates,
-                callbacks=tuple(watching),
-                measure=measure,
-                backend=self.backend,
-            )
-        except KeyboardInterrupt:
-            self._keep(run, data, batch_size, set_aside)
-            raise
-        self._keep(run, data, batch_size, set_aside)
+        return Trainer(
+            self.specification_.step,
+            self._source(rows),
+            run,
+            batch_size=batch_size,
+            rates=rates,
+            callbacks=tuple(watching),
+            measure=None if aside is None else Measure(self, aside, stopping),
+            watched=watched,
+            backend=self.backend,
+        )
 
-    def _keep(self, run: Run, data: Source, batch_size: int, set_aside: bool) -> None:
+    def _train(self, trainer: Trainer, *, set_aside: bool) -> None:
+        try:
+            train_to_end(trainer)
+        except KeyboardInterrupt:
+            self._keep(trainer, set_aside)
+            raise
+        self._keep(trainer, set_aside)
+
+    def _keep(self, trainer: Trainer, set_aside: bool) -> None:
         """What the run has learnt."""
+        run, data = trainer.run, trainer.source
         self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
         self._state, self._seed_ = dict(run.state), run.seed
         self.n_iter_ = run.epoch
         longest = int(data.sequences.lengths.max()) if isinstance(data, Buckets) else None
-        self.training_ = TrainingRun(data.rows, batch_size, run.epochs, run.seed, set_aside, run.computed_by, longest)
+        self.training_ = TrainingRun(
+            data.rows, trainer.batch_size, run.epochs, run.seed, set_aside, run.computed_by, longest
+        )
         self.best_epoch_ = run.best_epoch or run.epoch
 
     # --- predicting ---------------------------------------------------------------------------------------------------
