@@ -22,6 +22,7 @@ from chainrule.equations.node import Index
 
 FEW_ROWS = 24  # B is read where it lies if so few rows use it
 SMALL_B = 8_192  # … or if it has no more elements than this
+LARGE_B = 524_288  # a B of more is not passed over by every few rows
 SMALL_BATCHED = 65_536  # a B that differs from product to product is packed where it is used, up to this size
 SMALL_RESULT = 16_384  # a result that shards of a long k may add up
 SMALL_WINDOW = 65_536  # … or those of a convolution's weights
@@ -70,12 +71,23 @@ class Product:
         if part in self.columns:
             inner = prod(space.size(axis) for axis in self.columns[1:])
             return self.panel(space) // gcd(self.panel(space), inner)
-        steps, statement = Steps(space), self.contraction
-        result = steps.result(statement)
-        rows, _ = _rows(steps, statement, self, result, {part})
+        rows = self.merged_rows(space, part)
         if part not in rows:
             return 1
         return -(-self.tile_rows(space) // prod(space.size(axis) for axis in rows[1:]))
+
+    def merged_rows(self, space: Space, part: str | None = None) -> list[str]:
+        """The rows that are one axis, the outermost first, where ``part`` is divided."""
+        steps, statement = Steps(space), self.contraction
+        return _rows(steps, statement, self, steps.result(statement), {part} if part is not None else set())[0]
+
+    def streams(self, space: Space, part: str, positions: int) -> bool:
+        """Whether B is beyond the caches and a call for so many positions of a row axis uses it for few rows."""
+        k, n = (prod(space.size(axis) for axis in axes) for axes in (self.k, self.columns))
+        if self.window or part not in self.contraction.rows or k * n < LARGE_B:
+            return False
+        others = (space.size(axis) for axis in self.merged_rows(space, part) if axis != part)
+        return positions * prod(others) < FEW_ROWS
 
     def panels(self, space: Space) -> str:
         """The axis along which packing is divided."""

@@ -236,6 +236,8 @@ class _Scheduler:
                         return part, False
                     continue
                 if part in statement.axes:
+                    if self.streams(operation, part, region.rows):
+                        continue
                     if self.may_divide(operation, part) and self.meets_panels(operation, part, region):
                         return part, False
                 elif self.may_add(operation, part, region):
@@ -271,7 +273,13 @@ class _Scheduler:
             return not isinstance(statement, Random) or part == statement.axes[0]
         if product.window and part in (*product.k, *product.listed[1:]):
             return False
+        if part in product.merged_rows(self.space)[1:]:  # the rows would be cut into many short pieces
+            return False
         return part not in product.columns or (part == product.columns[0] and product.packing != "inline")
+
+    def streams(self, operation: Operation, part: str, positions: int) -> bool:
+        """Whether a product would read a large matrix anew for every few rows; its columns are divided instead."""
+        return operation.product is not None and operation.product.streams(self.space, part, positions)
 
     def may_divide_recurrence(self, operation: Operation, part: str) -> bool:
         """Whether each position of the part depends on no other one, in any of the statements repeated."""
@@ -361,6 +369,8 @@ class _Scheduler:
             axes = [axis for axis in axes if self.may_divide_recurrence(operation, axis)]
         else:
             axes = [axis for axis in axes if self.may_divide(operation, axis)]
+            shards = 2 * space.target.cores
+            axes = [a for a in axes if not self.streams(operation, a, math.ceil(space.size(a) / shards))] or axes
         work = sum(work_of(space, s) for s in operation.all_statements())
         for axis in axes:
             if space.size(axis) >= 16 * space.target.cores or self.is_even(operation, axis, work):
