@@ -19,6 +19,9 @@ from chainrule.backends.native.gemm.macro import sweep as tile_sweep
 from chainrule.backends.native.gemm.micro import copy_tile, store, suffix
 from chainrule.backends.native.ir import Function, Module, Value, integer, number, vector
 
+# Sums under way that hide the latency of a multiply-add: a tile of one vector has at least as many rows.
+UNDER_WAY = 8
+
 # One tile; ``last`` is the number of columns of a part of a panel.
 ARGUMENTS = [
     ("ptr", "A"),
@@ -76,30 +79,31 @@ def tile(module: Module, b: Blocking, rows: int, vectors: int, partial: bool) ->
 
 
 def sweep(module: Module, b: Blocking, vectors: int, partial: bool) -> str:
-    """All M rows against one panel of B: tiles of mr rows, and two of equal height for what is left and one of them."""
+    """All M rows against one panel of B: tiles of one height, and two of equal height for what is left and one of them."""
     part = "part_" if partial else ""
-    kernels = [tile(module, b, rows, vectors, partial) for rows in range(1, b.mr + 1)]
+    tallest = max(b.mr, UNDER_WAY // vectors)
+    kernels = [tile(module, b, rows, vectors, partial) for rows in range(1, tallest + 1)]
     table = module.constant(
         f"window_tiles_{part}{vectors}_{suffix(b.element)}",
-        f"[{b.mr} x ptr]",
+        f"[{tallest} x ptr]",
         "[" + ", ".join(f"ptr @{name}" for name in kernels) + "]",
     )
     f = Function(module, f"window_sweep_{part}{vectors}_{suffix(b.element)}", [*ARGUMENTS, ("i64", "M")])
     A, rows, ks, sak, B, sbk, C, ldc, K1, K2, accumulate, last, M = f.arguments
-    count = f.div(M, integer(b.mr))
-    rest = f.sub(M, f.mul(count, integer(b.mr)))
+    count = f.div(M, integer(tallest))
+    rest = f.sub(M, f.mul(count, integer(tallest)))
     uneven = f.compare("sgt", rest, integer(0))
     shared = f.binary("and", uneven, f.compare("sgt", count, integer(0)))
     count = f.select(shared, f.sub(count, integer(1)), count)
-    rest = f.select(shared, f.add(rest, integer(b.mr)), rest)
+    rest = f.select(shared, f.add(rest, integer(tallest)), rest)
     first = f.select(shared, f.binary("lshr", f.add(rest, integer(1)), integer(1)), rest)
-    done = f.mul(count, integer(b.mr))
+    done = f.mul(count, integer(tallest))
 
     def passed(m: Value) -> list[Value]:
         row, c = f.pointer(rows, "i64", m), f.pointer(C, b.element, f.mul(m, ldc))
         return [A, row, ks, sak, B, sbk, c, ldc, K1, K2, accumulate, last]
 
-    with f.loop(integer(0), done, b.mr) as tiles:
+    with f.loop(integer(0), done, tallest) as tiles:
         f.call(kernels[-1], "void", *passed(tiles.index))
     for start, height in ((done, first), (f.add(done, first), f.sub(rest, first))):
         with f.when(f.compare("sgt", height, integer(0))):
