@@ -297,7 +297,7 @@ def call(space: Space, product: Product, place: Place, adds: bool) -> None:
                 low, high = place.ranges.get(images, (integer(0), place.size(images)))
                 k0 = (place.amount(left.step(images)), f.sub(high, low))
             axes = product.listed, product.k[: len(product.k) - len(product.run)], product.run
-            call_window(steps, place, left, axes, (a, b, sbk, sbp, c, ldc, n, accumulate, scratch), k0)
+            call_window(steps, place, statement, axes, (a, b, sbk, sbp, c, ldc, n, accumulate, scratch), k0)
             return
         _declare_gemm(f.module, name)
 

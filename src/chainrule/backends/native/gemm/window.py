@@ -79,7 +79,7 @@ def tile(module: Module, b: Blocking, rows: int, vectors: int, partial: bool) ->
 
 
 def sweep(module: Module, b: Blocking, vectors: int, partial: bool) -> str:
-    """All M rows against one panel of B: tiles of one height, and two of equal height for what is left and one of them."""
+    """All M rows against one panel of B: tiles of one height; what is left and one of them are two of equal height."""
     part = "part_" if partial else ""
     tallest = max(b.mr, UNDER_WAY // vectors)
     kernels = [tile(module, b, rows, vectors, partial) for rows in range(1, tallest + 1)]
