@@ -1,0 +1,116 @@
+"""What changes with the steps, as lines: loss, metrics, learning rate, norms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chainrule.lab.views.markup import note, number, text
+
+WIDTH, HEIGHT = 340, 150
+LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
+# A line of more points than the picture has columns is drawn through the mean of each few of them.
+MOST_POINTS = 300
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line: its name, its points, and which of the page's line colours it has (0 first)."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    colour: int = 0
+    dashed: bool = False
+
+
+def curves(title: str, lines: Sequence[Curve], *, logarithmic: bool = False, along: str = "step") -> str:
+    """Lines over a common axis, with the last value of each in the legend."""
+    drawn = [(line, _points(line, logarithmic)) for line in lines]
+    points = [point for _, found in drawn for point in found]
+    if not points:
+        return f'<figure class="curves"><figcaption>{text(title)}</figcaption>{note("nothing measured yet")}</figure>'
+    (x0, x1), (y0, y1) = _range([x for x, _ in points]), _range([y for _, y in points])
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            LEFT + (x - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT),
+            TOP + (y1 - y) / (y1 - y0) * (HEIGHT - TOP - BOTTOM),
+        )
+
+    parts = [_grid(y0, y1, logarithmic, place, x0), _ends(x0, x1, place, y0, along)]
+    for line, found in drawn:
+        path = " ".join(f"{px:.1f},{py:.1f}" for px, py in (place(x, y) for x, y in found))
+        dashed = ' stroke-dasharray="5 3"' if line.dashed else ""
+        if len(found) == 1:
+            px, py = place(*found[0])
+            parts.append(f'<circle class="line{line.colour}" cx="{px:.1f}" cy="{py:.1f}" r="2.5"/>')
+        elif found:
+            parts.append(f'<polyline class="line{line.colour}"{dashed} points="{path}"/>')
+    said = "; ".join(f"{line.name} now {number(_last(line))}" for line in lines if len(line.y))
+    key = "".join(
+        f'<span class="key{line.colour}{" dashed" if line.dashed else ""}">{text(line.name)} '
+        f"<b>{number(_last(line))}</b></span>"
+        for line in lines
+        if len(line.y)
+    )
+    return (
+        f'<figure class="curves"><figcaption>{text(title)}</figcaption>'
+        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(f"{title}: {said}")}">{"".join(parts)}</svg>'
+        f'<div class="legend-line">{key}</div></figure>'
+    )
+
+
+def _last(line: Curve) -> float:
+    return float(line.y[-1])
+
+
+def _points(line: Curve, logarithmic: bool) -> list[tuple[float, float]]:
+    """The points that can be drawn, thinned to means of neighbours."""
+    found = [
+        (float(x), math.log10(y) if logarithmic else float(y))
+        for x, y in zip(line.x, line.y, strict=True)
+        if math.isfinite(y) and (y > 0 or not logarithmic)
+    ]
+    group = -(-len(found) // MOST_POINTS) if found else 1
+    if group == 1:
+        return found
+    parts = [found[start : start + group] for start in range(0, len(found), group)]
+    means = [tuple(sum(values) / len(part) for values in zip(*part, strict=True)) for part in parts]
+    return [*((x, y) for x, y in means), found[-1]]
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    margin = (high - low) * 0.04 or abs(high) * 0.1 or 1.0
+    return (low - margin, high + margin) if high == low else (low, high + (0 if low >= 0 else margin))
+
+
+def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
+    """Round numbers between two: steps of 1, 2 or 5 times a power of ten."""
+    step = 10 ** math.floor(math.log10((high - low) / wanted))
+    step = next(step * factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= wanted + 0.5)
+    first = math.ceil(low / step - 1e-9)
+    return [round(k * step, 12) for k in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _grid(low: float, high: float, logarithmic: bool, place: object, x: float) -> str:
+    assert callable(place)
+    parts = []
+    for value in ticks(low, high):
+        _, y = place(x, value)
+        label = number(10**value, 2) if logarithmic else number(value, 3)
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>')
+    return "".join(parts)
+
+
+def _ends(first: float, last: float, place: object, y: float, along: str) -> str:
+    assert callable(place)
+    low, high = number(first, 6), number(last, 6)
+    base = HEIGHT - 6
+    return (
+        f'<text x="{LEFT}" y="{base}">{low}</text>'
+        f'<text x="{WIDTH - RIGHT}" y="{base}" text-anchor="end">{text(along)} {high}</text>'
+    )
