@@ -1,4 +1,4 @@
-"""What all tests share: the hypothesis profile and the option that rewrites golden files."""
+"""What all tests share: the hypothesis profile, a browser, and the option that rewrites golden files."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 GOLDEN = Path(__file__).parent / "golden"
+
+pytest_plugins = ("browser",)
 
 # The same examples on every machine and in every run, so that a failure can be had again.
 settings.register_profile(
