@@ -228,3 +228,26 @@ def test_sums_over_rows(columns: int, way: str) -> None:
     x, n = random.normal(size=(5, 6, columns)), random.integers(-9, 9, (5, 6, columns))
     with forced(WAYS[way]):
         check(parse(text), {"x": x, "n": n})
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_axes_written_out(way: str) -> None:
+    """Statements of one axis more or less are one nest, in a recurrence as well; what is read a step later is kept."""
+    text = """
+    axis g = 3
+    data x[t,b,g,k], y[b,k]
+    z[t,b,g,k] = x[t,b,g,k]*2 + h[t-1,b,k]
+    i[t,b,k] = sigmoid(z[t,b,0,k])
+    h[t,b,k] = i[t,b,k]*z[t,b,2,k] + tanh(z[t,b,1,k])
+    u[b,k] = y[b,k]^2
+    v[b,g,k] = u[b,k]*[g = 1] + y[b,k]*(1 - [g = 0])*[2 = g] - y[b,k]*[g = 0]*u[b,k]
+    w[b,k] = v[b,2,k] + u[b,k]
+    C = sum[t,b,k](h[t,b,k]) + sum[b,k](w[b,k])
+    """
+    system = parse(text)
+    random = np.random.default_rng(0)
+    values = {"x": random.normal(size=(4, 5, 3, 11)), "y": random.normal(size=(5, 11))}
+    with forced(WAYS[way]):
+        check(system, values)
+        found = compile(system, ("C",), "float64").run(values, {})
+    np.testing.assert_allclose(found["C"], evaluate(system, values)["C"], rtol=1e-12)

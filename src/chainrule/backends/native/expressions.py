@@ -30,7 +30,7 @@ class Expressions:
 
     ``index``: axis → its position, a scalar; along ``vector_axis`` that of the first lane.  ``levels``: the segments
     of the loops, the function's entry first; ``depth``: axis → which of them.  ``mask``: lanes that are inside, in
-    what is left over of a vector loop, else None.  ``known``: values of tensors computed here, at their own axes.
+    what is left over of a vector loop, else None.  ``known``: values of tensors computed here, by how they are read.
     """
 
     def __init__(self, kernel: Kernel) -> None:
@@ -45,7 +45,7 @@ class Expressions:
         self.lanes = 1
         self.mask: Value | None = None
         self.memo: list[dict[Any, Value]] = [{}]
-        self.known: dict[str, tuple[tuple[str, ...], Value]] = {}
+        self.known: dict[Access, Value] = {}
 
     # loops
 
@@ -86,10 +86,8 @@ class Expressions:
         return self.function.compare("une" if is_float(value.type) else "ne", value, number(value.type, 0))
 
     def value(self, node: Any) -> Value:
-        if isinstance(node, Access) and node.tensor in self.known:
-            axes, value = self.known[node.tensor]
-            if tuple(plain_axis(index) for index in node.indices) == axes:
-                return value
+        if isinstance(node, Access) and node in self.known:
+            return self.known[node]
         level = self.level(node)
         memo = self.memo[level]
         if node not in memo:
@@ -343,23 +341,21 @@ class Expressions:
         mask = mask or number(vector("i1", self.lanes), 1)
         return f.masked_gather(kind, addresses, mask, number(kind, 0))
 
-    def write(self, tensor: str, axes: tuple[str, ...], value: Value) -> None:
-        """Store the value at the axes, in the present loop."""
-        f, kind = self.function, self.space.tensors[tensor].element
+    def write(self, place: Access, value: Value) -> None:
+        """Store the value at the place, whose indices are axes and constants, in the present loop."""
+        f, kind = self.function, self.space.tensors[place.tensor].element
         value = self.whole_or_real(value, kind)
-        base = self.kernel.argument("tensor", tensor)
+        axes = [plain_axis(index) for index in place.indices]
+        offset = integer(0)
+        for at, (axis, index) in enumerate(zip(axes, place.indices, strict=True)):
+            position = self.index[axis] if axis is not None else self.plain(index)
+            offset = f.add(offset, f.mul(position, self.kernel.stride(place.tensor, at)))
+        address = f.pointer(self.kernel.argument("tensor", place.tensor), kind, offset)
         if self.vector_axis not in axes or self.lanes == 1:
-            offset = integer(0)
-            for place, axis in enumerate(axes):
-                offset = f.add(offset, f.mul(self.index[axis], self.kernel.stride(tensor, place)))
-            f.store(value, f.pointer(base, kind, offset))
+            f.store(value, address)
             return
         value = self._splat(value, self.lanes)
-        offset = integer(0)
-        for place, axis in enumerate(axes):
-            offset = f.add(offset, f.mul(self.index[axis], self.kernel.stride(tensor, place)))
-        address = f.pointer(base, kind, offset)
-        step = self.kernel.stride(tensor, axes.index(self.vector_axis or ""))
+        step = self.kernel.stride(place.tensor, axes.index(self.vector_axis))
         if step.text == "1":
             if self.mask is None:
                 f.store(value, address)

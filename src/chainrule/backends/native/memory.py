@@ -14,7 +14,7 @@ from chainrule.backends.native.ir import bytes_of
 from chainrule.backends.native.schedule import Operation, Region, Schedule
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import Pointwise
-from chainrule.equations.node import Access, plain_axis
+from chainrule.equations.node import Access, Index, plain_axis
 from chainrule.equations.walk import subexpressions
 
 LINE = 64
@@ -81,8 +81,7 @@ def plan(space: Space, schedule: Schedule, outputs: Sequence[str], updates: Mapp
     lasting = set(outputs) | set(updates.values())
     for name, (_, operation) in writers.items():
         elsewhere = any(other is not operation for _, other in readers.get(name, []))
-        pointwise = isinstance(operation.statements[0], Pointwise) and operation.share is None
-        if name not in lasting and not elsewhere and pointwise:
+        if name not in lasting and not elsewhere and _is_used_up(name, operation):
             memory.registers.add(name)
     _reuse(space, memory, readers, writers)
 
@@ -104,6 +103,19 @@ def plan(space: Space, schedule: Schedule, outputs: Sequence[str], updates: Mapp
         memory.local_bytes += -(-size // LINE) * LINE
     _pack(memory, spans)
     return memory
+
+
+def _is_used_up(name: str, operation: Operation) -> bool:
+    """Whether what the operation, which alone reads the tensor, computes at a place is read in the same nest only, at
+    that place: not by other operations of a recurrence, nor a step later."""
+    nest = next((inner for inner in operation.inner if name in inner.writes), operation)
+    if not isinstance(nest.statements[0], Pointwise) or nest.share is not None:
+        return False
+    if any(name in inner.reads for inner in operation.inner if inner is not nest):
+        return False
+    reads = (node for s in nest.statements for node in subexpressions(s.expression) if isinstance(node, Access))
+    indices = (index for read in reads if read.tensor == name for index in read.indices)
+    return all(plain_axis(index) or (isinstance(index, Index) and not index.terms) for index in indices)
 
 
 def _times(schedule: Schedule) -> dict[int, int]:

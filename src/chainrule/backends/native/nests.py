@@ -8,7 +8,7 @@ is stored only if something else reads it.  Neighbouring axes that every tensor 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from chainrule.backends.native.loops import UNROLL, Nest, Parts, vector_axis
 from chainrule.backends.native.merging import merged
 from chainrule.backends.native.space import Space
 from chainrule.backends.native.statements import Scatter, Statement
+from chainrule.backends.native.unrolled import at_position
 from chainrule.equations.node import Access, Expression, Reduce, axis, plain_axis
 from chainrule.equations.walk import subexpressions
 
@@ -26,31 +27,44 @@ from chainrule.equations.walk import subexpressions
 def pointwise(
     module: ir.Module, space: Space, statements: Sequence[Statement], stored: Collection[str], parts: Parts
 ) -> Kernel:
-    """The statements, which have the same axes, in one nest.  ``stored``: those that something else reads.
-    ``part``: the axis of which a call computes only some positions."""
-    statements, axes, space = merged(space, list(statements), list(statements[0].axes), parts)
+    """The statements in one nest along the axes that all have.  ``stored``: those that something else reads.
+    ``parts``: the axis of which a call computes only some positions."""
+    axes = min((statement.axes for statement in statements), key=len)
+    statements, common, space = merged(space, list(statements), list(axes), parts)
     kernel = Kernel(module, space)
     nest = Nest(kernel, parts)
-    along = vector_axis(space, axes, [s.expression for s in statements], [s.axes for s in statements])
+    along = vector_axis(space, common, [s.expression for s in statements], [s.axes for s in statements])
 
     def body() -> None:
         write = nest.expressions
         results = []
         for statement in statements:
-            value = write.value(statement.expression)
-            value = write.whole_or_real(value, space.tensors[statement.name].element)
-            write.known[statement.name] = (statement.axes, value)
-            results.append((statement, value))
+            for place, expression in _places(space, statement, common):
+                value = write.value(expression)
+                value = write.whole_or_real(value, space.tensors[statement.name].element)
+                write.known[place] = value
+                results.append((place, value))
         # stores come last: what was read at this place has been read
-        for statement, value in results:
-            if statement.name in stored:
-                write.write(statement.name, statement.axes, value)
-        for statement in statements:
-            del write.known[statement.name]
+        for place, value in results:
+            if place.tensor in stored:
+                write.write(place, value)
+            del write.known[place]
 
-    nest.run([name for name in axes if name != along], along, body)
+    nest.run([name for name in common if name != along], along, body)
     kernel.function.ret()
     return kernel
+
+
+def _places(space: Space, statement: Statement, axes: Sequence[str]) -> Iterator[tuple[Access, Expression]]:
+    """Where a statement is written in a nest along ``axes``, and what: once for each position of an axis more."""
+    more = [name for name in statement.axes if name not in axes]
+    whole = _at_axes(statement)
+    if not more:
+        yield whole, statement.expression
+        return
+    (name,) = more
+    for position in range(space.size(name)):
+        yield tuple(at_position(node, name, position) for node in (whole, statement.expression))
 
 
 def reduction(module: ir.Module, space: Space, statement: Statement, parts: Parts, adds: bool) -> Kernel:
@@ -70,7 +84,7 @@ def reduction(module: ir.Module, space: Space, statement: Statement, parts: Part
 
     def body() -> None:
         result = _reduce(nest, node, inner, along if along in node.axes else None, statement, integral, adds)
-        nest.expressions.write(statement.name, statement.axes, result)
+        nest.expressions.write(_at_axes(statement), result)
 
     def several(positions: list[Value]) -> None:
         assert along is not None
@@ -95,7 +109,7 @@ def scatter(module: ir.Module, space: Space, statement: Scatter, parts: Parts, a
         nest.run(
             [name for name in statement.axes if name != along],
             along,
-            lambda: nest.expressions.write(statement.name, statement.axes, number(space.element, 0)),
+            lambda: nest.expressions.write(_at_axes(statement), number(space.element, 0)),
         )
     nest = Nest(kernel, parts)
     write = nest.expressions
@@ -206,7 +220,7 @@ def _beside(
         write.open(along, position)
         if adds:
             total = f.add(*write.together(write.value(_at_axes(statement)), total))
-        write.write(statement.name, statement.axes, total)
+        write.write(_at_axes(statement), total)
         write.close(along)
 
 

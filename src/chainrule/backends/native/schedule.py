@@ -29,7 +29,7 @@ from chainrule.backends.native.statements import (
     Scatter,
     Statement,
 )
-from chainrule.equations.node import Access, Apply, Reduce, access, plain_axis
+from chainrule.equations.node import Access, Apply, Index, Reduce, access, plain_axis
 from chainrule.equations.walk import subexpressions
 
 # Work is counted in multiply-adds; about this many take as long as threads need to meet a few times.
@@ -39,6 +39,7 @@ WORTH_DIVIDING = 80_000  # an operation with less stands in the serial region
 WORTH_A_POSITION = 5_000  # a short axis is divided if there is as much to do at each of its positions
 FEWEST_POSITIONS = 32  # terms a shard must have to add up a share of a sum
 BLOCK_BYTES = 192 * 1024  # what a block of a region should touch: a share of the second cache
+MOST_POSITIONS = 8  # of an axis that is written out, so that a statement may stand in the nest of others
 SHARD = "shard"
 
 
@@ -459,7 +460,8 @@ class _Scheduler:
 
 
 def _fused(space: Space, operations: list[Operation], along: str | None = None) -> list[Operation]:
-    """*fuse*: pointwise statements with the same axes into one nest, where nothing between them is in the way."""
+    """*fuse*: pointwise statements with the same axes, or with an axis of few positions more (``z[b,gate,k]`` beside
+    ``i[b,k] = sigmoid(z[b,0,k])``), into one nest, where nothing between them is in the way."""
     result: list[Operation] = []
     for operation in operations:
         nest = _nest_for(space, operation, result)
@@ -478,9 +480,8 @@ def _nest_for(space: Space, operation: Operation, before: list[Operation]) -> Op
     for other in reversed(before):
         if (
             isinstance(other.statements[0], Pointwise)
-            and other.statements[0].axes == statement.axes
             and other.part == operation.part
-            and _reads_in_place(statement, other)
+            and _fits(space, statement, other, operation.part)
         ):
             return other
         if reads & set(other.writes) or statement.name.removesuffix("'") in other.reads:
@@ -488,11 +489,35 @@ def _nest_for(space: Space, operation: Operation, before: list[Operation]) -> Op
     return None
 
 
-def _reads_in_place(statement: Statement, nest: Operation) -> bool:
-    """Whether what the nest computes is read only where it is computed."""
+def _fits(space: Space, statement: Statement, nest: Operation, part: str | None) -> bool:
+    """Whether the statement may stand in the nest: it has the same axes, or one of few positions more, or one less, and
+    reads what the nest computes only where that is computed."""
+    axes = min((other.axes for other in nest.statements), key=len)
+    common = min(axes, statement.axes, key=len)
+    together = [*nest.statements, statement]
+    if not all(other.axes == common or _is_written_out(space, other, common, part) for other in together):
+        return False
     made = set(nest.writes)
-    for node in subexpressions(statement.expression):
-        reads = isinstance(node, Access) and node.tensor in made
-        if reads and tuple(plain_axis(index) for index in node.indices) != statement.axes:
-            return False
-    return True
+    reads = [node for node in subexpressions(statement.expression) if isinstance(node, Access) and node.tensor in made]
+    if not reads and statement.axes != axes:
+        return False
+    wide = {other.name for other in nest.statements if other.axes != common}
+    if statement.axes != common and any(read.tensor in wide for read in reads):
+        return False
+    return all(_is_in_place(read, common, read.tensor in wide) for read in reads)
+
+
+def _is_written_out(space: Space, statement: Statement, axes: tuple[str, ...], part: str | None) -> bool:
+    """Whether a nest along these axes may compute the statement at each position of the one axis more that it has."""
+    more = [name for name in statement.axes if name not in axes]
+    if len(more) != 1 or tuple(name for name in statement.axes if name not in more) != axes:
+        return False
+    (name,) = more
+    return name not in (part, statement.axes[-1]) and not space.is_open(name) and space.size(name) <= MOST_POSITIONS
+
+
+def _is_in_place(read: Access, axes: tuple[str, ...], wide: bool) -> bool:
+    """Whether a read is of what the nest computes at the same place; of a ``wide`` tensor, at a constant position."""
+    places = [plain_axis(index) for index in read.indices]
+    constants = [index for index in read.indices if isinstance(index, Index) and not index.terms]
+    return tuple(place for place in places if place) == axes and len(places) - len(axes) == len(constants) == wide

@@ -13,7 +13,7 @@ from math import prod
 from typing import Any
 
 from chainrule.backends.native.space import new_axes
-from chainrule.equations.node import POSITIONS, Access, Apply, Equation, Number, Reduce
+from chainrule.equations.node import POSITIONS, Access, Apply, Equation, Index, Number, Reduce
 from chainrule.equations.sizes import axis_classes, fixed_axes, known_size
 from chainrule.equations.system import System
 from chainrule.equations.walk import combine, free_axes, rebuild, subexpressions, substitute
@@ -77,6 +77,43 @@ class _Unrolling:
 
     def size(self, name: str) -> int:
         return known_size(name, self.sizes, self.classes)
+
+
+def at_position(node: Any, name: str, position: int) -> Any:
+    """The expression at a position of an axis: products with a bracket that does not hold there are left out."""
+    return _settled(substitute(node, {name: combine((), position)}))
+
+
+def _settled(node: Any) -> Any:
+    node = rebuild(node, _settled)
+    match node:
+        case Apply("*", factors):
+            if any(_holds(factor) is False for factor in factors):
+                return Number(0)
+            left = tuple(factor for factor in factors if not _holds(factor))
+            return Apply("*", left) if len(left) > 1 else left[0] if left else Number(1)
+        case Apply("+", terms):
+            left = tuple(term for term in terms if term is not Number(0))
+            return Apply("+", left) if len(left) > 1 else left[0] if left else Number(0)
+    return node
+
+
+def _holds(node: Any) -> bool | None:
+    """Whether an equality of two integers holds; None if it is something else."""
+    match node:
+        case Apply("=", (one, other)):
+            left, right = _integer(one), _integer(other)
+            return None if left is None or right is None else left == right
+    return None
+
+
+def _integer(node: Any) -> int | None:
+    match node:
+        case Index((), constant):
+            return constant
+        case Number(int(value)):
+            return value
+    return None
 
 
 def _is_product(node: Reduce, axes: tuple[str, ...]) -> bool:
