@@ -16,7 +16,7 @@ KEPT = parse("""
 data x[b,d]
 integer now
 state k[b,t,d], v[b,t,d]
-axis t = 5
+axis t = 12
 k'[b,t,d] = where([t = now], x[b,d], k[b,t,d])
 v'[b,t,d] = where([now = t], 2*x[b,d], v[b,t,d])
 y[b,d] = sum[t](k'[b,t,d]*v'[b,t,d])
@@ -26,7 +26,7 @@ READ_AFTER = parse("""
 data x[d]
 integer now
 state k[t,d]
-axis t = 5
+axis t = 12
 k'[t,d] = where([t = now], x[d], k[t,d])
 s[d] = sum[t](k'[t,d])
 y[t,d] = k[t,d] + s[d]
@@ -40,7 +40,7 @@ axis t = 5
 k'[t,d] = where([t = now], x[d], k[t,d])
 v'[t,d] = where([t = later], x[d], v[t,d])
 """)
-NOW = np.array([3, 0, -1, 4, 5, 3])
+NOW = np.array([3, 0, -1, 11, 12, 3])
 WAYS = {
     "as it comes": None,
     "two threads": Way(threads=2, cores=2, block_bytes=1),
@@ -67,7 +67,7 @@ def kept(before: Any, new: Any, at: int) -> Any:
 @pytest.mark.usefixtures("way")
 def test_positions_are_kept_one_after_the_other() -> None:
     random = np.random.default_rng(0)
-    x, state = random.normal(size=(len(NOW), 2, 3)), {n: random.normal(size=(2, 5, 3)) for n in "kv"}
+    x, state = random.normal(size=(len(NOW), 2, 3)), {n: random.normal(size=(2, 12, 3)) for n in "kv"}
     k, v = state["k"], state["v"]
     found = compile(KEPT, ("y",), "float64").run({}, state, {"x": x, "now": NOW})["y"]
     for one, at, y in zip(x, NOW, found, strict=True):
@@ -80,7 +80,7 @@ def test_positions_are_kept_one_after_the_other() -> None:
 @pytest.mark.usefixtures("way")
 def test_what_is_read_after_has_a_place_of_its_own() -> None:
     random = np.random.default_rng(0)
-    x, state = random.normal(size=(len(NOW), 3)), {"k": random.normal(size=(5, 3))}
+    x, state = random.normal(size=(len(NOW), 3)), {"k": random.normal(size=(12, 3))}
     k = state["k"]
     found = compile(READ_AFTER, ("y",), "float64").run({}, state, {"x": x, "now": NOW})["y"]
     for one, at, y in zip(x, NOW, found, strict=True):
