@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access
+from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, access, plain_axis
 from chainrule.equations.order import order
 from chainrule.equations.sizes import axis_class, axis_classes
 from chainrule.equations.system import System
@@ -119,8 +119,13 @@ def _definition(places: list[tuple[Equation, Expression]]) -> Any:
 
 
 def _may_be_named(node: Any, circle: frozenset[str] | None) -> bool:
-    """A costly part, not one that reads the recurrence in which it stands."""
-    return bool(tensors(node)) and _is_costly(node) and not (circle and circle & set(tensors(node)))
+    """A costly part; of the recurrence in which it stands it reads only what belongs to the same step."""
+    if not tensors(node) or not _is_costly(node):
+        return False
+    if not circle:
+        return True
+    reads = (part for part in subexpressions(node) if isinstance(part, Access) and part.tensor in circle)
+    return all(plain_axis(index) for read in reads for index in read.indices)
 
 
 def _is_costly(node: Any) -> bool:

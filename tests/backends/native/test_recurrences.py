@@ -123,3 +123,21 @@ def test_weights_of_a_recurrence_are_packed_once() -> None:
     operations = [operation for _, operation in program._last.schedule.operations()]
     (inner,) = (i.product for o in operations for i in o.inner if i.product is not None)
     assert inner.packing == "ahead"
+
+
+def test_what_a_recurrence_computes_is_not_computed_again_behind_it() -> None:
+    """tanh(c) stands in the state and in its derivatives; what reads the step before is no part of the same step."""
+    text = """
+    data x[b,t,k]
+    parameter U[l,k]
+    z[b,t,k] = x[b,t,k] + sum[l](h[b,t-1,l]*U[l,k])
+    c[b,t,k] = z[b,t,k]*x[b,t,k] + c[b,t-1,k]*tanh(c[b,t-1,k])
+    h[b,t,k] = x[b,t,k]*tanh(c[b,t,k])
+    C = sum[b,t,k](h[b,t,k]^2)
+    """
+    derived = derive(parse(text), "C", ["U"]).system
+    random = np.random.default_rng(0)
+    program = check(derived, {"x": random.normal(size=(3, 4, 5)), "U": random.normal(size=(5, 5))})
+    computed = [str(s).partition(" = ")[2] for s in _statements(program)]
+    assert computed.count("tanh(c[t,b,k])") + computed.count("tanh(c[b,t,k])") == 1
+    assert not any("*tanh(c[t,b,k])" in each or "*tanh(c[b,t,k])" in each for each in computed)
