@@ -62,23 +62,36 @@ class Inspection:
     def walk(self, X: Any, y: Any = None, *, rate: float | None = None) -> Walk:
         """A training step on these rows as the model is now: forward, loss, backward and update, every number of it.
 
-        Optimizer states are as at the start of a run.  ``rate``: the learning rate; by default the highest of the
-        model's schedule.  Raises ChainruleError naming the column and row of what cannot be used.
+        Without ``y``, where nothing says what the rows are, a prediction: forward alone.  Optimizer states are as at
+        the start of a run.  ``rate``: the learning rate; by default the highest of the model's schedule.
+        Raises ChainruleError naming the column and row of what cannot be used.
         """
-        from chainrule.walk import walk
+        from chainrule.walk import walk, walk_forward
 
         model: Any = self
         check_is_fitted(model, "parameters_")
-        specification, step = model.specification_, model.specification_.step
-        given = model._rows(X, y, None, reset=False, text_at=model._text_at())
-        rows = {**model.input_.encode(given.X, np.float64), **model._beside(given)}
+        step = model.specification_.step
+        rows = self._walked(X, y)
+        if not set(step.sources) <= set(rows):
+            return walk_forward(step, {**rows, **model.parameters_}, backend=model.backend)
         return walk(
             step,
             {**{name: rows[name] for name in step.sources}, **model.parameters_},
-            rate=specification.optimizer.schedule.peak if rate is None else rate,
+            rate=model.specification_.optimizer.schedule.peak if rate is None else rate,
             rows=model.training_.rows,
             seed=model.training_.seed,
+            backend=model.backend,
         )
+
+    def _walked(self, X: Any, y: Any) -> dict[str, Array]:
+        """Rows as the network reads them and, where it is known, what is to be learnt of them."""
+        model: Any = self
+        if y is None:
+            data = model._read_input(X, model._text_at(), reset=False)
+            if getattr(data, "labels", None) is None:
+                return dict(model.input_.encode(data, np.float64))
+        given = model._rows(X, y, None, reset=False, text_at=model._text_at())
+        return {**model.input_.encode(given.X, np.float64), **model._beside(given)}
 
     def source(self) -> str:
         """A Python file that trains the same network with NumPy alone, from the same first values.

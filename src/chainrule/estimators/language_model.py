@@ -386,6 +386,14 @@ class LanguageModel(Inspection, NetworkEstimator):
 
     # --- looking into it ----------------------------------------------------------------------------------------------
 
+    def _walked(self, X: Any, y: Any) -> dict[str, Array]:
+        """Short texts, or the first window of a running one, and the symbol behind each of theirs."""
+        texts = as_language(X)
+        if self._is_short != isinstance(texts, list):
+            raise ChainruleError(f"the model was trained on {'short texts' if self._is_short else 'a running text'}")
+        arrays = self._corpus(texts).whole()
+        return arrays if self._is_short else {name: array[:1] for name, array in arrays.items()}
+
     def _described(self) -> str:
         return f"{self.input_.symbols - FIRST:,} {self.input_.unit}s"
 

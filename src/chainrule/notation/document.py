@@ -1,18 +1,31 @@
-"""What a derivation says, before it is a page, a paper or terminal output: headings, words and formulas.
+"""What a derivation or a walk says, before it is a page, a paper or terminal output: words, formulas, numbers.
 
-    block ::= Heading | Paragraph | Formulas | Fold | Legend | Listing
+    block ::= Heading | Paragraph | Formulas | Steps | Fold | Folded | Legend | Listing | Values | Panel
 
-Words are strings and boxes mixed.  A formula is a chain ``left = right = …``, in index form and, where there is one, in
-matrix form.
+Words are strings, boxes and links mixed.  A formula is a chain ``left = right = …``, in index form and, where there is
+one, in matrix form.  Values are the numbers of a tensor, a panel is what a link opens.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
 
 from chainrule.notation.layout import Box
 
-Words = tuple[str | Box, ...]
+
+@dataclass(frozen=True)
+class Link:
+    """Words that open the panel with the name ``panel``."""
+
+    words: tuple[str | Box, ...]
+    panel: str
+
+
+Words = tuple[str | Box | Link, ...]
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,14 @@ class Fold:
 
 
 @dataclass(frozen=True)
+class Folded:
+    """Blocks under a line in words, which are first shown where that is opened."""
+
+    title: Words
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True)
 class Legend:
     """Signs and what they mean."""
 
@@ -77,7 +98,32 @@ class Listing:
     text: str
 
 
-Block = Heading | Paragraph | Formulas | Steps | Fold | Legend | Listing
+@dataclass(frozen=True, eq=False)
+class Values:
+    """The numbers of a tensor: few as numbers, more as shades.
+
+    ``name``: the name of this block, to which a panel leads back; "" for none.  ``title``: what the numbers are.
+    ``axes``: one for each dimension of ``numbers``.  ``panels``: position → the panel that its element opens.
+    """
+
+    name: str
+    title: Words
+    axes: tuple[Box, ...]
+    numbers: NDArray[Any]
+    panels: Mapping[tuple[int, ...], str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Blocks that a link to ``name`` opens, beside what else is shown; ``back`` names the values that it belongs to."""
+
+    name: str
+    title: Words
+    back: str
+    blocks: tuple[Block, ...]
+
+
+Block = Heading | Paragraph | Formulas | Steps | Fold | Folded | Legend | Listing | Values | Panel
 
 
 @dataclass(frozen=True)

@@ -5,25 +5,32 @@ from __future__ import annotations
 from html import escape
 
 from chainrule.notation.breaking import lines_of
+from chainrule.notation.cells import STYLE as CELLS
+from chainrule.notation.cells import values_html
 from chainrule.notation.document import (
     Block,
     Document,
     Fold,
+    Folded,
     Formulas,
     Heading,
     Legend,
     Line,
+    Link,
     Listing,
+    Panel,
     Paragraph,
     Steps,
+    Values,
     Words,
 )
 from chainrule.notation.layout import EQUALS, Box, row
 from chainrule.notation.mathml import box_mathml, math_element
-from chainrule.notation.text import box_text
+from chainrule.notation.text import plain_words
 
-# Widths, in letters, of a formula that has its line to itself, beside its matrix form, and beside words.
+# Widths, in letters, of a formula that has its line to itself, beside its matrix form, beside words.
 FULL, HALF, STEP = 88, 44, 52
+PANEL = 40  # in a panel
 
 STYLE = """
 .chainrule { --ink: #1c1f24; --soft: #646b76; --line: #e3e5ea; --paper: #fff; --panel: #f7f8fa;
@@ -94,22 +101,53 @@ STYLE = """
   .chainrule details::details-content { content-visibility: visible; block-size: auto; } }
 """
 
+# What is opened stands at the side of a wide page, and at the foot of a narrow one; the rest stays where it is.
+PANELS = """
+.chainrule .panel { display: none; position: fixed; z-index: 2; overflow: auto; background: var(--paper);
+  box-sizing: border-box; inset: 0 0 0 auto; width: 30rem; border-left: 1px solid var(--line); padding: 0 1.3rem 2rem; }
+.chainrule .panel:target { display: block; }
+.chainrule .panel > header { display: flex; gap: 1rem; align-items: center; justify-content: space-between;
+  position: sticky; top: 0; background: var(--paper); padding: .9rem 0 .6rem; border-bottom: 1px solid var(--line); }
+.chainrule .panel h2 { margin: 0; padding: 0; border: 0; font-size: 1.1rem; }
+.chainrule .panel .close { color: var(--soft); text-decoration: none; font-size: 1.5rem; line-height: 1;
+  min-width: 1.8rem; text-align: center; }
+.chainrule .panel p { font-size: .93rem; } .chainrule .panel h3 { margin: 1.1rem 0 .2rem; }
+.chainrule a.opens, .chainrule .panel p a { color: var(--accent); text-underline-offset: .2em; }
+.chainrule .chain > div { display: flex; gap: .35rem; margin: .25rem 0; }
+@media (min-width: 76rem) { .chainrule:has(.panel:target) main { margin-right: 31rem; margin-left: auto; } }
+@media (max-width: 50rem) { .chainrule .panel { inset: auto 0 0 0; width: auto; max-height: 62vh; border-left: 0;
+  border-top: 2px solid var(--accent); padding: 0 1rem 1.5rem; } }
+@media print { .chainrule .panel:target { position: static; width: auto; border: 1px solid var(--line);
+  margin-top: 2rem; } .chainrule .panel .close { display: none; } .chainrule main { margin: 0 !important; } }
+"""
+
 
 def page(document: Document) -> str:
     """The document as a complete page."""
-    title = "".join(part if isinstance(part, str) else box_text(part) for part in document.title)
+    title = plain_words(document.title)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(title)}</title>\n<style>body {{ margin: 0 }}{STYLE}</style>\n</head>\n"
+        f"<title>{escape(title)}</title>\n<style>body {{ margin: 0 }}{_style(document)}</style>\n</head>\n"
         f'<body class="chainrule">\n{_main(document)}</body>\n</html>\n'
     )
 
 
 def fragment(document: Document) -> str:
     """The document for use within another page: its style reaches only itself."""
-    return f'<div class="chainrule"><style>{STYLE}</style>\n{_main(document)}</div>'
+    return f'<div class="chainrule"><style>{_style(document)}</style>\n{_main(document)}</div>'
+
+
+def _style(document: Document) -> str:
+    """The style, with that of numbers and panels where there are some."""
+    return STYLE + CELLS + PANELS if any(_has_numbers(block) for block in document.blocks) else STYLE
+
+
+def _has_numbers(block: Block) -> bool:
+    if isinstance(block, Fold | Folded):
+        return any(map(_has_numbers, block.blocks))
+    return isinstance(block, Values | Panel)
 
 
 def _main(document: Document) -> str:
@@ -118,8 +156,22 @@ def _main(document: Document) -> str:
         f'<label><input type="radio" name="form" value="{value}"{_checked(value)}> {label}</label>'
         for value, label in choices
     )
-    blocks = "\n".join(map(_block, document.blocks))
-    return f'<main>\n<h1>{_words(document.title)}</h1>\n<form class="forms">{forms}</form>\n{blocks}\n</main>\n'
+    blocks = "\n".join(_block(block) for block in document.blocks if not isinstance(block, Panel))
+    panels = "\n".join(_block(block) for block in document.blocks if isinstance(block, Panel))
+    choice = f'<form class="forms">{forms}</form>\n' if any(map(_has_forms, document.blocks)) else ""
+    return f"<main>\n<h1>{_words(document.title)}</h1>\n{choice}{blocks}\n</main>\n{panels}"
+
+
+def _has_forms(block: Block) -> bool:
+    """Whether some formula has a matrix form, so that there is something to choose."""
+    match block:
+        case Formulas(lines):
+            return any(line.matrix is not None for line in lines)
+        case Fold(summary, blocks, _):
+            return summary.matrix is not None or any(map(_has_forms, blocks))
+        case Folded(_, blocks):
+            return any(map(_has_forms, blocks))
+    return False
 
 
 def _checked(value: str) -> str:
@@ -138,6 +190,13 @@ def _block(block: Block) -> str:
             return _table("formulas steps", [_step(line) for line in lines])
         case Fold(summary, blocks, unfolded):
             return _fold(summary, "".join(map(_block, blocks)), unfolded)
+        case Folded(title, blocks):
+            inside = "".join(map(_block, blocks))
+            return f"<details><summary><span>{_words(title)}</span></summary><div>{inside}</div></details>"
+        case Values():
+            return values_html(block, _words)
+        case Panel():
+            return _panel(block)
         case Legend(rows):
             items = "".join(f"<dt>{_words(sign)}</dt><dd>{_words(meaning)}</dd>" for sign, meaning in rows)
             return f'<dl class="legend">{items}</dl>'
@@ -180,6 +239,22 @@ def _fold(summary: Line, inside: str, unfolded: bool) -> str:
     )
 
 
+def _panel(panel: Panel) -> str:
+    name, back = escape(panel.name), escape(panel.back)
+    blocks = "\n".join(_chain(block) if isinstance(block, Formulas) else _block(block) for block in panel.blocks)
+    close = f'<a class="close" href="#{back}" aria-label="close">×</a>'
+    return (
+        f'<section class="panel" id="{name}" aria-label="{escape(plain_words(panel.title))}">'
+        f"<header><h2>{_words(panel.title)}</h2>{close}</header>{blocks}</section>"
+    )
+
+
+def _chain(block: Formulas) -> str:
+    """Formulas one below the other, in the little room of a panel."""
+    lines = "".join(f"<div>{_math(line.left, line.right, PANEL)}</div>" for line in block.lines)
+    return f'<div class="scroll chain">{lines}</div>'
+
+
 def _math(left: Box | None, right: Box, width: float) -> str:
     """An equation in displayed style, in as many lines as it needs."""
     first, *others = lines_of(right, width)
@@ -195,4 +270,13 @@ def _math_line(box: Box) -> str:
 
 
 def _words(words: Words) -> str:
-    return "".join(escape(part) if isinstance(part, str) else math_element(part, display=False) for part in words)
+    return "".join(map(_word, words))
+
+
+def _word(part: str | Box | Link) -> str:
+    match part:
+        case str():
+            return escape(part)
+        case Link(words, panel):
+            return f'<a class="opens" href="#{escape(panel)}">{_words(words)}</a>'
+    return math_element(part, display=False)

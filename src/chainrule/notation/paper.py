@@ -2,27 +2,35 @@ r"""A document as LaTeX: a file that ``pdflatex`` compiles, or its inside for us
 
 from __future__ import annotations
 
+from typing import Any
+
 from chainrule.equations.grammar import GREEK
 from chainrule.notation.breaking import lines_of
 from chainrule.notation.document import (
     Block,
     Document,
     Fold,
+    Folded,
     Formulas,
     Heading,
     Legend,
     Line,
+    Link,
     Listing,
+    Panel,
     Paragraph,
     Steps,
+    Values,
     Words,
 )
 from chainrule.notation.latex import box_latex, escape
 from chainrule.notation.layout import Box
+from chainrule.notation.sheets import described, sheets, shown
 
 # Parts of the line's width, and how many letters of a formula fill the line.
 FULL, STEP, HALF, THIRD = 0.8, 0.52, 0.43, 0.36
 LETTERS = 96
+TABLE_ROWS, TABLE_COLUMNS = 16, 10
 
 # What the inside needs; the comment is written into the fragment too.
 PACKAGES = ("amsmath", "amssymb", "array", "longtable", "adjustbox", "xcolor")
@@ -75,6 +83,12 @@ def _block(block: Block) -> str:
             width = r"\dimexpr\linewidth-2\fboxsep-2\fboxrule"
             heading = rf"\fcolorbox{{soft!40}}{{soft!7}}{{\parbox{{{width}}}{{{_summary(summary)}}}}}"
             return "\n\n".join((r"\medskip" + heading, *map(_block, blocks)))
+        case Folded(title, blocks):
+            return "\n\n".join((rf"\medskip\textbf{{{_words(title)}}}", *map(_block, blocks)))
+        case Panel(_, title, _, blocks):
+            return "\n\n".join((rf"\subsection{{{_words(title)}}}", *map(_block, blocks)))
+        case Values():
+            return _values(block)
         case Legend(rows):
             return _table(_LEGEND, [f"{_words(sign)} & {_words(meaning)}" for sign, meaning in rows])
         case Listing(title, text):
@@ -135,7 +149,36 @@ def _fit(left: Box | None, right: Box, width: float) -> str:
 
 
 def _words(words: Words) -> str:
-    return "".join(escape(part) if isinstance(part, str) else f"${box_latex(part)}$" for part in words)
+    return "".join(map(_word, words))
+
+
+def _word(part: str | Box | Link) -> str:
+    match part:
+        case str():
+            return escape(part)
+        case Link(words, _):
+            return _words(words)
+    return f"${box_latex(part)}$"
+
+
+def _values(block: Values) -> str:
+    """Few numbers as a table, of more what they come to."""
+    title = _words(block.title)
+    if not block.axes:
+        return rf"{title} $= {_number(block.numbers[()])}$"
+    sizes = ", ".join(f"${box_latex(axis)}$ {size}" for axis, size in zip(block.axes, block.numbers.shape, strict=True))
+    said = rf"{{\small\color{{soft}}{title} ({sizes}): {escape(described(block.numbers))}\par}}"
+    laid = sheets(block.axes, block.numbers)
+    if len(laid.sheets) != 1 or laid.rows > TABLE_ROWS or laid.columns > TABLE_COLUMNS:
+        return said
+    rows = [" & ".join(f"${_number(value)}$" for value in row) for row in laid.sheets[0].numbers]
+    table = " \\\\\n".join(rows)
+    return f"{said}\n{{\\small\\begin{{tabular}}{{@{{}}{'r' * laid.columns}@{{}}}}\n{table}\n\\end{{tabular}}\\par}}"
+
+
+def _number(value: Any) -> str:
+    mantissa, _, exponent = shown(value).replace("−", "-").partition("e")
+    return rf"{mantissa}\cdot 10^{{{exponent}}}" if exponent else mantissa
 
 
 def _listing(text: str) -> str:

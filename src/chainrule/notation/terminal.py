@@ -14,22 +14,27 @@ from chainrule.notation.document import (
     Block,
     Document,
     Fold,
+    Folded,
     Formulas,
     Heading,
     Legend,
     Line,
+    Link,
     Listing,
+    Panel,
     Paragraph,
     Steps,
+    Values,
     Words,
 )
 from chainrule.notation.layout import Box
+from chainrule.notation.shades import values
 from chainrule.notation.text import box_text
 
 # Widths, in letters, of formulas with a line of their own, beside their matrix form, and beside words.
 FULL, HALF, STEP = 72, 44, 46
 WIDE = 112
-ACCENT, SOFT, MATRIX = "yellow", "bright_black", "cyan"
+ACCENT, SOFT, MATRIX, LINK = "yellow", "bright_black", "cyan", "default"
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,16 @@ def _block(block: Block, writer: _Wide | _Narrow) -> RenderableType:
             return Padding(
                 Group(_summary(summary, writer.beside), *(_block(inner, writer) for inner in blocks)), (0, 0, 1, 2)
             )
+        case Folded(title, blocks):
+            return Padding(
+                Group(Text("• ", ACCENT) + _words(title, "bold"), *(_block(inner, writer) for inner in blocks)),
+                (0, 0, 1, 2),
+            )
+        case Values():
+            return Padding(values(block), (0, 0, 1, 4))
+        case Panel(_, title, _, blocks):
+            heading = Padding(_words(title, "bold"), (1, 0, 0, 0))
+            return Group(heading, *(_block(inner, writer) for inner in blocks))
         case Legend(rows):
             table = _grid(2, gap=3)
             for sign, meaning in rows:
@@ -182,5 +197,8 @@ def _summary(line: Line, beside: int) -> Text:
 def _words(words: Words, style: str = "") -> Text:
     text = Text(style=style)
     for part in words:
-        text.append(part if isinstance(part, str) else box_text(part))
+        if isinstance(part, Link):
+            text.append_text(_words(part.words, LINK))
+        else:
+            text.append(part if isinstance(part, str) else box_text(part))
     return text

@@ -7,6 +7,7 @@ from typing import Any
 
 from chainrule.equations.system import System
 from chainrule.notation.compose import compose
+from chainrule.notation.document import Link, Words
 from chainrule.notation.layout import (
     ATOM,
     POWER,
@@ -63,6 +64,14 @@ def box_text(box: Box) -> str:
             return "{ " + "; ".join(f"{box_text(value)} {box_text(condition)}" for value, condition in rows) + " }"
         case Brace(body, note):
             return f"{box_text(body)} ({box_text(note)})"
+
+
+def plain_words(words: Words) -> str:
+    """Words as a line of Unicode text; links are the words that open them."""
+    return "".join(
+        part if isinstance(part, str) else plain_words(part.words) if isinstance(part, Link) else box_text(part)
+        for part in words
+    )
 
 
 def _symbol(symbol: Symbol) -> str:

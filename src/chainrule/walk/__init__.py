@@ -1,6 +1,6 @@
 """One example through a network and back: every quantity of a training step, with its equation and its numbers."""
 
 from chainrule.walk.element import Element, Operand, Place
-from chainrule.walk.walk import Quantity, Walk, walk
+from chainrule.walk.walk import Quantity, Walk, walk, walk_forward
 
-__all__ = ["Element", "Operand", "Place", "Quantity", "Walk", "walk"]
+__all__ = ["Element", "Operand", "Place", "Quantity", "Walk", "walk", "walk_forward"]

@@ -8,12 +8,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
+from rich.console import RenderableType
 
 from chainrule.equations.evaluate import values_at
 from chainrule.equations.node import Apply, Expression, Index, Reduce, factors_of
 from chainrule.equations.walk import free_axes, substitute, tensors
 from chainrule.errors import ChainruleError
+from chainrule.notation import page, terminal
+from chainrule.notation.document import Document
+from chainrule.notation.names import Names
 from chainrule.notation.numbers import SHOWN_TERMS, Worked, worked
+from chainrule.walk.exact import exact
+from chainrule.walk.opened import opened
 from chainrule.walk.reads import readers
 
 if TYPE_CHECKING:
@@ -65,6 +71,7 @@ class Element:
     ``worked``: its equation with the numbers put in; None for what is given.  ``reads``: the elements that stand in
     that arithmetic.  ``feeds``: the elements that read it, by tensor.  ``derivative``: δ, how fast the cost changes
     with it.  ``updated``: what the step makes of it, for a parameter or a state.  ``operands``: the factors of its sum.
+    ``names``: how names are written.  ``recurs``: the axis of time steps, where it is computed step by step.
     """
 
     quantity: Quantity
@@ -76,6 +83,8 @@ class Element:
     derivative: Place | None
     updated: Place | None
     operands: tuple[Operand, ...]
+    names: Names
+    recurs: str | None = None
 
     @property
     def name(self) -> str:
@@ -85,6 +94,31 @@ class Element:
     def axes(self) -> dict[str, int]:
         """Axis → where on it the element is: {"b": 0, "t": 3, "k": 5}."""
         return dict(zip(self.quantity.axes, self.position, strict=True))
+
+    @property
+    def document(self) -> Document:
+        """What there is to say of it, in no format yet."""
+        return opened(self)
+
+    def exact(self) -> str:
+        """The arithmetic as text of the language with every digit, terms left out as one number; what is given is its
+        value.  ``exact_value`` computes it."""
+        return repr(self.value) if self.worked is None else exact(self.worked)
+
+    def text(self, width: int = 100) -> str:
+        """Text without colours, in lines of at most ``width`` characters."""
+        return terminal.plain(self.document, width)
+
+    def rich(self) -> RenderableType:
+        """Coloured text, for the console of ``rich``."""
+        return terminal.Shown(self.document)
+
+    def html(self) -> str:
+        """A complete page without scripts that needs nothing else."""
+        return page.page(self.document)
+
+    def _repr_html_(self) -> str:
+        return page.fragment(self.document)
 
 
 def place_name(tensor: str, position: Sequence[int]) -> str:
@@ -114,6 +148,8 @@ def open_element(walk: Walk, quantity: Quantity, position: Sequence[int], terms:
         None if adjoint is None else _place(walk, adjoint, position),
         None if updated is None else _place(walk, updated, position),
         _operands(walk, quantity, position),
+        walk.names,
+        walk.recurrent.get(quantity.name),
     )
 
 

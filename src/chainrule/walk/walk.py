@@ -7,19 +7,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from html import escape
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from rich.console import RenderableType
 
 from chainrule.calculus.derivation import Log
 from chainrule.equations.grammar import canonical_name
 from chainrule.equations.node import Equation, Number
+from chainrule.equations.order import order
 from chainrule.equations.philox import random_values
 from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System, reachable
 from chainrule.equations.walk import tensors
 from chainrule.errors import ChainruleError
+from chainrule.notation import page, terminal
+from chainrule.notation.document import Document
 from chainrule.notation.names import Names
 from chainrule.notation.numbers import SHOWN_TERMS
 from chainrule.notation.sections import scope_of
@@ -27,6 +32,8 @@ from chainrule.notation.story import names_of
 from chainrule.training.programs import program
 from chainrule.training.step import ROWS, TrainingStep
 from chainrule.walk.element import Element, open_element
+from chainrule.walk.panels import MOST_PANELS, NOTEBOOK_PANELS
+from chainrule.walk.story import story
 
 Array = NDArray[Any]
 Phase = Literal["given", "forward", "loss", "backward", "update"]
@@ -61,7 +68,8 @@ class Walk:
     """Every quantity of one training step on given rows.
 
     ``system``: the equations of the step; ``log``: the derivation of its gradients; ``values``: every tensor, float64.
-    ``output``: the network's output.  ``walk["dense1.z"]`` is a quantity, ``walk.at("dense1.z[4]")`` an element opened.
+    ``output``: the network's output, or the prediction where nothing is to be learnt.  ``walk["dense1.z"]`` is a
+    quantity, ``walk.at("dense1.z[4]")`` an element opened.  ``text()`` and ``html()`` tell all of it.
     """
 
     system: System
@@ -107,6 +115,12 @@ class Walk:
         return solve_sizes(self.system, {name: value.shape for name, value in self.values.items()})
 
     @cached_property
+    def recurrent(self) -> Mapping[str, str]:
+        """What is computed step by step → the axis of the steps."""
+        blocks = [block for block in order(self.system) if block.axis is not None]
+        return {equation.name: str(block.axis) for block in blocks for equation in block.equations}
+
+    @cached_property
     def readers_of(self) -> Mapping[str, tuple[Equation, ...]]:
         """The equations that read each tensor."""
         found: dict[str, list[Equation]] = {}
@@ -141,6 +155,33 @@ class Walk:
         if len(position) == len(quantity.axes) - 1 and quantity.axes[0] == "b" and quantity.shape[0] == 1:
             position = [0, *position]
         return self.element(quantity.name, position, terms)
+
+    @cached_property
+    def document(self) -> Document:
+        """What the walk says, in no format yet."""
+        return story(self)
+
+    def text(self, width: int = 120) -> str:
+        """Text without colours, in lines of at most ``width`` characters."""
+        return terminal.plain(self.document, width)
+
+    def rich(self) -> RenderableType:
+        """Coloured text, for the console of ``rich``."""
+        return terminal.Shown(self.document)
+
+    def html(self) -> str:
+        """A complete page without scripts that needs nothing else; cells of elements that matter open their arithmetic.
+
+        At most ``MOST_PANELS`` elements are opened: those of the output, and of each quantity those on which the cost
+        depends most.
+        """
+        return page.page(story(self, MOST_PANELS))
+
+    def _repr_html_(self) -> str:
+        # A frame of its own, so that what a link opens moves no notebook; the base keeps links inside it.
+        made = page.page(story(self, NOTEBOOK_PANELS)).replace("<head>", '<head><base href="about:srcdoc">', 1)
+        frame = "width: 100%; height: 40rem; border: 1px solid #8884; border-radius: .4rem"
+        return f'<iframe title="A walk" style="{frame}" srcdoc="{escape(made)}"></iframe>'
 
 
 def walk(
@@ -178,6 +219,23 @@ def walk(
             assert tensor.distribution is not None
             found[tensor.name] = random_values(tensor.distribution, seed, number, tensor.name, shape)
     return Walk(system, step.log, {name: np.asarray(value) for name, value in found.items()}, step.output.name)
+
+
+def walk_forward(step: TrainingStep, values: Mapping[str, ArrayLike], *, backend: str | None = None) -> Walk:
+    """Walk through a prediction: forward alone, as the network predicts, without dropout and loss.
+
+    ``values``: the rows as the network reads them, the parameters, and the states that prediction reads.
+    """
+    system, prediction = step.prediction_system, step.prediction.name
+    given = {name: np.asarray(value) for name, value in values.items() if name in system.input_by_name}
+    held = {tensor.name for tensor in system.inputs if tensor.role in ("parameter", "state")}
+    data = {name: value for name, value in given.items() if name not in held}
+    state = {name: value.astype(np.float64) for name, value in given.items() if name in held}
+    names = tuple(equation.name for equation in system.equations)
+    made = program(system, names, "float64", backend).run(data, dict(state))
+    found = {name: np.asarray(value) for name, value in {**data, **state, **made}.items()}
+    nothing_derived = Log(system, prediction, {}, (), {}, ())
+    return Walk(system, nothing_derived, found, prediction)
 
 
 def on_rows(step: TrainingStep, rows: int) -> System:
