@@ -1,6 +1,6 @@
 // Choosing an element: a click or a tap on a cell, or arrow keys and Enter on a picture, sends its name or its cell.
 (() => {
-  const choose = (detail) => window.dispatchEvent(new CustomEvent("lab-choose", { detail }));
+  const choose = (detail) => emitEvent("lab-choose", detail);
 
   const cell = (heat, event) => {
     const box = heat.getBoundingClientRect();
@@ -53,4 +53,64 @@
       event.preventDefault();
     }
   });
+})();
+
+// Files that are dropped or chosen, with the folders they lie in, go to the server; what it answers goes to the page.
+(() => {
+  const say = (words) => { const place = document.getElementById("lab-progress"); if (place) place.textContent = words; };
+
+  const inside = async (entry, path) => {
+    if (entry.isFile) return [await new Promise((done, fail) => entry.file((file) => done({ file, path: path + file.name }), fail))];
+    const reader = entry.createReader(), found = [];
+    for (;;) {
+      const part = await new Promise((done, fail) => reader.readEntries(done, fail));
+      if (!part.length) break;
+      for (const one of part) found.push(...(await inside(one, `${path}${entry.name}/`)));
+    }
+    return found;
+  };
+
+  const upload = (files) => {
+    const chosen = files.filter(({ path }) => !path.split("/").some((part) => part.startsWith(".")));
+    if (!chosen.length) return;
+    const body = new FormData();
+    for (const { file, path } of chosen) body.append("files", file, encodeURIComponent(path));
+    const request = new XMLHttpRequest();
+    request.upload.onprogress = (event) => say(event.lengthComputable ? `sending, ${Math.round((100 * event.loaded) / event.total)} %` : "sending");
+    request.upload.onload = () => say("reading");
+    request.onloadend = () => {
+      say("");
+      let answer = {};
+      try { answer = JSON.parse(request.responseText); } catch { /* no answer of ours */ }
+      if (!answer.key && !answer.error) answer.error = request.responseText || "the server did not take it; is it still running, and the file not too large?";
+      emitEvent("lab-dropped", answer);
+    };
+    request.open("POST", "/upload");
+    request.send(body);
+  };
+
+  document.addEventListener("click", (event) => {
+    const pick = event.target.closest("[data-pick]")?.dataset.pick;
+    if (pick) document.getElementById(`lab-${pick}`).click();
+  });
+  document.addEventListener("change", (event) => {
+    if (!["lab-file", "lab-folder"].includes(event.target.id)) return;
+    upload([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+    event.target.value = "";
+  });
+  const over = (event, on) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    document.getElementById("lab-drop")?.classList.toggle("over", on);
+  };
+  document.addEventListener("dragover", (event) => over(event, true));
+  document.addEventListener("dragleave", (event) => over(event, false));
+  document.addEventListener("drop", async (event) => {
+    over(event, false);
+    const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+    upload((await Promise.all(entries.map((entry) => inside(entry, "")))).flat());
+  });
+
+  // The page is drawn only while it is seen.
+  document.addEventListener("visibilitychange", () => emitEvent("lab-visible", !document.hidden));
 })();

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from chainrule.lab.snapshot import Effect
 from chainrule.lab.views.heat import still
 from chainrule.lab.views.markup import formula, note, number, plural, symbol, text
 from chainrule.notation.compose import compose, literal
@@ -114,3 +115,15 @@ def _labelled(label: str, inner: str) -> str:
 
 def _signed(value: float) -> str:
     return ("+" if value >= 0 else "") + number(value)
+
+
+def effect(made: Effect) -> str:
+    """What a value that was changed by hand does."""
+    changed = int((made.prediction_before.argmax(-1) != made.prediction_after.argmax(-1)).sum())
+    many = made.prediction_after.ndim > 1 and made.prediction_after.shape[-1] > 1
+    moved = f"; {plural(changed, 'row')} of {len(made.prediction_after)} predicted otherwise" if many else ""
+    return (
+        f"<p><code>{text(place_name(made.parameter, made.position))}</code> from {number(made.before)} to "
+        f"<b>{number(made.after)}</b>: the loss on validation rows goes from {number(made.loss_before, 5)} to "
+        f"<b>{number(made.loss_after, 5)}</b>{moved}.</p>"
+    )

@@ -38,7 +38,7 @@ class Shown:
 
 def step(walk: Walk, shown: Shown) -> str:
     """The whole step; the stage done last is the one that is highlighted."""
-    parts = [_section("given", "Given", _given(walk), walk, shown, known=True, latest=False)]
+    parts = [_given(walk, shown)]
     for number_, (name, phases, title) in enumerate(STAGES):
         quantities = [quantity for quantity in walk.quantities if quantity.phase in phases]
         known, latest = number_ < shown.done, number_ == shown.done - 1
@@ -46,9 +46,20 @@ def step(walk: Walk, shown: Shown) -> str:
     return "".join(parts)
 
 
-def _given(walk: Walk) -> list[Quantity]:
-    """Rows, targets and parameters; states of the optimizer are told with the update that reads them."""
-    return [q for q in walk.quantities if q.phase == "given" and q.role != "state"]
+def _given(walk: Walk, shown: Shown) -> str:
+    """Rows, targets and parameters, small; states of the optimizer are told with the update that reads them."""
+    given = [q for q in walk.quantities if q.phase == "given" and q.role != "state"]
+    tiles = "".join(
+        f'<div class="tile"><header>{equation(quantity, walk)[0]}<span class="shape">'
+        f"{sized(quantity.axes, quantity.shape)}</span></header>{_values(quantity, shown)}</div>"
+        for quantity in given
+        if not _is_constant(quantity)
+    )
+    return (
+        '<section class="phase known" id="phase-given" aria-label="Given"><header><h2>Given</h2>'
+        f"<span>the minibatch and the parameters</span></header>{_constants(given, walk)}"
+        f'<div class="given">{tiles}</div></section>'
+    )
 
 
 def _section(
