@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from chainrule.notation.document import Values, Words
 from chainrule.notation.mathml import math_element
-from chainrule.notation.sheets import LEVELS, Sheet, Sheets, coarse, described, levels, positions, sheets, shown
+from chainrule.notation.sheets import LEVELS, Sheet, Sheets, alike, coarse, described, levels, positions, sheets, shown
 from chainrule.notation.text import box_text, plain_words
 
 Array = NDArray[Any]
@@ -37,8 +37,8 @@ STYLE = (
 .chainrule figure.values { margin: .5rem 0 1.1rem; max-width: 100%; }
 .chainrule figure.values > figcaption { color: var(--soft); font-size: .87rem; margin: 0 0 .35rem; }
 .chainrule .values :is(.row, table, img) { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-.chainrule .values .row { display: flex; flex-wrap: wrap; gap: 2px; font-variant-numeric: tabular-nums; }
-.chainrule .values .row > * { min-width: 3.4rem; padding: .1rem .35rem .15rem; text-align: right; font-size: .84rem;
+.chainrule .values .row { display: grid; grid-template-columns: repeat(auto-fill, 4.1rem); gap: 2px; font-variant-numeric: tabular-nums; }
+.chainrule .values .row > * { padding: .1rem .35rem .15rem; text-align: right; font-size: .84rem;
   line-height: 1.3; border-radius: .2rem; box-sizing: border-box; }
 .chainrule .values .row i { display: block; font-style: normal; font-size: .68rem; color: var(--soft);
   text-align: left; }
@@ -90,6 +90,8 @@ def values_html(block: Values, words: Callable[[Words], str]) -> str:
 
 
 def _drawn(block: Values) -> str:
+    if alike(block.numbers) and not block.panels:
+        return ""
     laid, shades = sheets(block.axes, block.numbers), levels(block.numbers).reshape(-1)
     count = block.numbers.size
     if laid.rows <= 1 and len(laid.sheets) <= 1 and count <= (WRITTEN if block.panels else WRITTEN_ROW):
@@ -182,7 +184,7 @@ def _opened(block: Values) -> str:
 
 def _image(laid: Sheets, block: Values) -> str:
     found = laid.sheets[:MOST_SHEETS]
-    side = IMAGE_SIDE if len(found) == 1 else max(8, IMAGE_SIDE // 2)
+    side = min(IMAGE_SIDE, int(2 * IMAGE_SIDE / len(found) ** 0.5))
     parts = [coarse(sheet.numbers, side) for sheet in found]
     largest = float(np.abs(np.nan_to_num(block.numbers.astype(float), posinf=0, neginf=0)).max(initial=0.0)) or 1.0
     shades = [np.rint(np.nan_to_num(part, posinf=0, neginf=0) / largest * LEVELS).astype(int) for part, _, _ in parts]

@@ -113,7 +113,7 @@ PANELS = """
   min-width: 1.8rem; text-align: center; }
 .chainrule .panel p { font-size: .93rem; } .chainrule .panel h3 { margin: 1.1rem 0 .2rem; }
 .chainrule a.opens, .chainrule .panel p a { color: var(--accent); text-underline-offset: .2em; }
-.chainrule .chain > div { display: flex; gap: .35rem; margin: .25rem 0; }
+.chainrule .chain { overflow-y: hidden; padding-bottom: .4rem; } .chainrule .chain > div { margin: .25rem 0; }
 @media (min-width: 76rem) { .chainrule:has(.panel:target) main { margin-right: 31rem; margin-left: auto; } }
 @media (max-width: 50rem) { .chainrule .panel { inset: auto 0 0 0; width: auto; max-height: 62vh; border-left: 0;
   border-top: 2px solid var(--accent); padding: 0 1rem 1.5rem; } }

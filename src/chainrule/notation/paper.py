@@ -25,7 +25,7 @@ from chainrule.notation.document import (
 )
 from chainrule.notation.latex import box_latex, escape
 from chainrule.notation.layout import Box
-from chainrule.notation.sheets import described, sheets, shown
+from chainrule.notation.sheets import alike, described, sheets, shown
 
 # Parts of the line's width, and how many letters of a formula fill the line.
 FULL, STEP, HALF, THIRD = 0.8, 0.52, 0.43, 0.36
@@ -169,7 +169,7 @@ def _values(block: Values) -> str:
     sizes = ", ".join(f"${box_latex(axis)}$ {size}" for axis, size in zip(block.axes, block.numbers.shape, strict=True))
     said = rf"{{\small\color{{soft}}{title} ({sizes}): {escape(described(block.numbers))}\par}}"
     laid = sheets(block.axes, block.numbers)
-    if len(laid.sheets) != 1 or laid.rows > TABLE_ROWS or laid.columns > TABLE_COLUMNS:
+    if alike(block.numbers) or len(laid.sheets) != 1 or laid.rows > TABLE_ROWS or laid.columns > TABLE_COLUMNS:
         return said
     rows = [" & ".join(f"${_number(value)}$" for value in row) for row in laid.sheets[0].numbers]
     table = " \\\\\n".join(rows)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chainrule.notation.document import Values
-from chainrule.notation.sheets import LEVELS, Sheet, Sheets, described, levels, sheets, shown
+from chainrule.notation.sheets import LEVELS, Sheet, Sheets, alike, described, levels, sheets, shown
 from chainrule.notation.text import box_text, plain_words
 
 Array = NDArray[Any]
@@ -32,7 +32,7 @@ def values(block: Values) -> RenderableType:
     said = Text(f"{title}{' · ' if title else ''}{axes} · {described(block.numbers)}", SOFT)
     laid = sheets(block.axes, block.numbers)
     shades = levels(block.numbers).reshape(-1)
-    if not laid.sheets:
+    if alike(block.numbers):
         return said
     if laid.rows == 1 and block.numbers.size <= WRITTEN:
         return Group(said, _row(laid.sheets[0], shades))

@@ -99,6 +99,11 @@ def shown(value: Any, digits: int = 3) -> str:
     return f"{mantissa}e{int(exponent)}".replace("-", "−") if exponent else mantissa.replace("-", "−")
 
 
+def alike(numbers: Array) -> bool:
+    """Whether all are one number, so that there is nothing more to see."""
+    return numbers.size == 0 or bool(np.isfinite(numbers).all() and numbers.min() == numbers.max())
+
+
 def described(numbers: Array) -> str:
     """The smallest, the largest and the mean of the numbers, and how many there are."""
     if numbers.size == 0:
@@ -111,7 +116,8 @@ def described(numbers: Array) -> str:
         return f"{numbers.size:,} numbers, none finite"
     low, high = finite.min(), finite.max()
     if low == high:
-        return f"{numbers.size:,} numbers, all {shown(_typed(low, numbers))}{note}"
+        count = "1 number," if numbers.size == 1 else f"{numbers.size:,} numbers, all"
+        return f"{count} {shown(_typed(low, numbers))}{note}"
     return (
         f"{numbers.size:,} numbers from {shown(_typed(low, numbers))} to {shown(_typed(high, numbers))}, "
         f"mean {shown(finite.mean())}{note}"

@@ -14,7 +14,7 @@ from chainrule.notation.sheets import shown
 if TYPE_CHECKING:
     from chainrule.walk.element import Element, Place
 
-SHOWN_PLACES = 12
+SHOWN_PLACES = 8
 DIGITS = 4
 
 # The panel of an element of a tensor, where it has one.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Position = tuple[int, ...]
 
 MOST_PANELS, NOTEBOOK_PANELS = 360, 90
+MOST_BYTES = 2_800_000  # of a page
 MOST_OF_ONE = 32
 MOST_TERMS = 20_000  # of a sum that is worked out in a page
 
@@ -52,9 +53,9 @@ def _of(quantity: Quantity, walk: Walk, share: int) -> Iterator[Position]:
     if quantity.phase == "update" and quantity.name.rstrip("'") not in walk.log.gradients:
         return
     numbers = np.abs(_importance(quantity, walk)).reshape(-1)
+    if quantity.phase == "given" or _source(quantity, walk) in walk.log.gradients:
+        share = share // 3 + 1  # what flows is opened more than what stays
     count = min(share, numbers.size)
-    if quantity.role in ("data", "integer", "random"):
-        count = min(share // 4 + 1, numbers.size)
     best = np.argpartition(-numbers, count - 1)[:count] if count < numbers.size else np.arange(numbers.size)
     for flat in np.sort(best):
         yield tuple(int(at) for at in np.unravel_index(int(flat), quantity.shape))
@@ -62,8 +63,7 @@ def _of(quantity: Quantity, walk: Walk, share: int) -> Iterator[Position]:
 
 def _importance(quantity: Quantity, walk: Walk) -> NDArray[Any]:
     """How much each element matters, the same for a tensor, its derivative and its next value."""
-    of = walk.names.adjoints.get(quantity.name, quantity.name)
-    of = of.rstrip("'") if quantity.phase == "update" else of
+    of = _source(quantity, walk)
     value, derivative = walk.values[of], walk.log.adjoints.get(of)
     if derivative is None:
         found = value
@@ -74,6 +74,12 @@ def _importance(quantity: Quantity, walk: Walk) -> NDArray[Any]:
         found = (np.abs(value) + 1e-9) * walk.values[derivative]
     numbers: NDArray[Any] = np.nan_to_num(np.asarray(found, dtype=float))
     return numbers
+
+
+def _source(quantity: Quantity, walk: Walk) -> str:
+    """The tensor that a derivative derives, and the parameter that a next value is of."""
+    of = walk.names.adjoints.get(quantity.name, quantity.name)
+    return of.rstrip("'") if quantity.phase == "update" else of
 
 
 def terms(equation: Equation, walk: Walk) -> int:

@@ -15,6 +15,7 @@ from chainrule.notation.document import Block, Document, Folded, Formulas, Headi
 from chainrule.notation.layout import EQUALS, Box, row
 from chainrule.notation.remarks import listing
 from chainrule.notation.story import equation_line
+from chainrule.notation.text import box_text
 from chainrule.walk.opened import blocks, title
 from chainrule.walk.panels import Position, chosen, panel_name
 
@@ -97,9 +98,13 @@ def _given(quantities: list[Quantity], walk: Walk, found: Opened) -> Iterator[Bl
     if learnt:
         told = tuple(block for quantity in learnt for block in _told(quantity, walk, found))
         yield Folded((f"The parameters: {_names(learnt)}",), told)
-    if states:
-        told = tuple(block for quantity in states for block in _told(quantity, walk, {}))
-        yield Folded((f"States, carried from step to step: {_names(states)}",), told)
+    begun = [quantity for quantity in states if quantity.value.any()]
+    if len(begun) < len(states):
+        unbegun = [quantity for quantity in states if quantity not in begun]
+        yield Paragraph((f"Carried from step to step, and still 0: {_names(unbegun)}.",))
+    if begun:
+        told = tuple(block for quantity in begun for block in _told(quantity, walk, {}))
+        yield Folded((f"Carried from step to step: {_names(begun)}",), told)
 
 
 def _names(quantities: list[Quantity]) -> str:
@@ -156,14 +161,21 @@ def _told(quantity: Quantity, walk: Walk, found: Opened) -> Iterator[Block]:
     if quantity.equation is not None:
         yield Formulas((equation_line(quantity.equation, names),))
     panels = {position: panel_name(quantity.name, position) for position in found.get(quantity.name, ())}
-    written: Words = () if quantity.equation is not None else (names.tensor(quantity.name), " ")
     yield Values(
         f"values-{quantity.name}",
-        (*written, quantity.name),
+        _named(quantity, walk),
         tuple(names.axis(axis) for axis in quantity.axes),
         quantity.value,
         panels,
     )
+
+
+def _named(quantity: Quantity, walk: Walk) -> Words:
+    """The name by which it is asked for and, where no equation says it, how it is written."""
+    box = walk.names.tensor(quantity.name)
+    if quantity.equation is not None or box_text(box) == quantity.name:
+        return (quantity.name,)
+    return (box, f" {quantity.name}")
 
 
 def _panels(walk: Walk, found: Opened) -> Iterator[Block]:

@@ -32,7 +32,7 @@ from chainrule.notation.story import names_of
 from chainrule.training.programs import program
 from chainrule.training.step import ROWS, TrainingStep
 from chainrule.walk.element import Element, open_element
-from chainrule.walk.panels import MOST_PANELS, NOTEBOOK_PANELS
+from chainrule.walk.panels import MOST_BYTES, MOST_PANELS, NOTEBOOK_PANELS
 from chainrule.walk.story import story
 
 Array = NDArray[Any]
@@ -172,10 +172,14 @@ class Walk:
     def html(self) -> str:
         """A complete page without scripts that needs nothing else; cells of elements that matter open their arithmetic.
 
-        At most ``MOST_PANELS`` elements are opened: those of the output, and of each quantity those on which the cost
-        depends most.
+        Of each quantity, those are opened on which the cost depends most, and so many that the page has at most 2.8 MB.
         """
-        return page.page(story(self, MOST_PANELS))
+        panels = MOST_PANELS
+        made = page.page(story(self, panels))
+        while len(made.encode()) > MOST_BYTES and panels:
+            panels = panels * 2 // 3
+            made = page.page(story(self, panels))
+        return made
 
     def _repr_html_(self) -> str:
         # A frame of its own, so that what a link opens moves no notebook; the base keeps links inside it.
