@@ -14,7 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from chainrule.backends import threads as allowed
-from chainrule.backends.native import products, program, schedule, statements
+from chainrule.backends.native import products, program, schedule, statements, window_products
 from chainrule.backends.native.target import Target, host
 
 
@@ -63,6 +63,7 @@ def forced(way: Way) -> Iterator[None]:
         (schedule, "FEWEST_POSITIONS", 1),
         (schedule, "SMALL_RESULT", way.shared),
         (schedule, "BLOCK_BYTES", way.block_bytes),
+        (window_products, "FEWEST_ROWS", 1),
         (program, "host", machine),
     ]
     if way.packing:

@@ -13,7 +13,7 @@ from tests.backends.native.test_gemm import SUFFIX, TARGETS, TYPES
 
 from chainrule.backends import compile
 from chainrule.backends.inputs import sizes_of
-from chainrule.backends.native import gemm, jit
+from chainrule.backends.native import gemm, jit, window_products
 from chainrule.backends.native.unrolled import unrolled
 from chainrule.backends.native.windows import windowed
 from chainrule.backends.passes import prepared
@@ -91,6 +91,26 @@ def test_convolution(
         return
     system, values = system_of(convolution(stride, dilation, padding), kernel, (2, h, w, c), o)
     check(system, values, dtype)
+
+
+@pytest.mark.parametrize(
+    ("stride", "dilation", "padding", "kernel"), [(1, 1, 1, 3), (1, 1, 4, 3), (2, 1, 3, 5), (1, 2, 2, 3), (3, 1, 2, 4)]
+)
+def test_the_border_is_left_out(
+    stride: int, dilation: int, padding: int, kernel: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    p, q = ((size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1 for size in (9, 8))
+    sizes = f"axis h = 9, w = 8, p = {p}, q = {q}\n"
+    text = "\n".join(line for line in convolution(stride, dilation, padding).splitlines() if "axis" not in line)
+    system, values = system_of(sizes + text, kernel, (2, 9, 8, 3), 4)
+    calls = []
+    for fewest in (100, 1):
+        monkeypatch.setattr(window_products, "FEWEST_ROWS", fewest)
+        program = compile(system, ("z",), "float64", "native")
+        program.run({name: values[name] for name in ("X", "y")}, {name: values[name] for name in ("W", "g")})
+        calls.append(program.source.count("call void @window_f64"))
+    assert calls[0] == 1 < calls[1]
+    check(system, values)
 
 
 @settings(max_examples=20, deadline=None)
