@@ -92,7 +92,7 @@ class Form:
         with ui.element("div").classes("lab-group"):
             self._title("Learning")
             losses = {
-                "": "loss of the data's kind",
+                "": "usual for the data",
                 **{f"{name}()": name for name in _LOSSES if name in Loss.catalogue},
             }
             self.loss = self._select("loss", "loss", _offering(losses, self.setup.loss), self.setup.loss)
@@ -104,8 +104,8 @@ class Form:
                 self.rate = ui.number(
                     "rate", value=first_number(self.setup.optimizer, "learning_rate"), min=0, step=0.001
                 )
-                for field in (self.optimizer, self.rate):
-                    field.props("outlined dense options-dense").on_value_change(self._optimizer_changed)
+                for chooser in (self.optimizer, self.rate):
+                    chooser.props("outlined dense options-dense").on_value_change(self._optimizer_changed)
             self._problem("optimizer")
             with ui.element("div").classes("lab-pair"):
                 chosen = name_of(self.setup.regularizer)
@@ -114,8 +114,8 @@ class Form:
                 self.strength = ui.number(
                     "strength", value=_strength(self.setup.regularizer), min=0, step=0.0001, format="%g"
                 )
-                for field in (self.penalty, self.strength):
-                    field.props("outlined dense options-dense").on_value_change(self._regularizer_changed)
+                for chooser in (self.penalty, self.strength):
+                    chooser.props("outlined dense options-dense").on_value_change(self._regularizer_changed)
             self._problem("regularizer")
             with ui.element("div").classes("lab-pair"):
                 self.dropout = ui.number("dropout", value=dropout_of(self.setup.network), min=0, max=0.9, step=0.05)

@@ -114,3 +114,18 @@
   // The page is drawn only while it is seen.
   document.addEventListener("visibilitychange", () => emitEvent("lab-visible", !document.hidden));
 })();
+
+// Where there is little room, the set-up is shown and folded away by its button; a mistake in it shows it, too.
+(() => {
+  const show = (on) => {
+    document.querySelector(".lab-frame")?.classList.toggle("with-setup", on);
+    document.querySelector("[data-fold]")?.setAttribute("aria-expanded", on);
+  };
+  document.addEventListener("click", (event) => {
+    const fold = event.target.closest("[data-fold]");
+    if (fold) show(fold.getAttribute("aria-expanded") !== "true");
+  });
+  new MutationObserver(() => {
+    if (document.querySelector(".lab-setup .lab-problem:not(:empty)")) show(true);
+  }).observe(document, { childList: true, subtree: true });
+})();

@@ -7,13 +7,13 @@ address, so that a tab may be closed, opened twice or loaded anew at any time.
 from __future__ import annotations
 
 import time
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import resources
 from typing import Any
 from urllib.parse import urlencode
 
-from nicegui import run as threads
 from nicegui import ui
 
 from chainrule.errors import ChainruleError
@@ -35,6 +35,9 @@ from chainrule.walk.element import place_name
 SECONDS_BETWEEN = 0.25  # two drawings of what changes
 # Drawing takes at most this share of the time, however much there is to draw: training has the rest.
 SHARE_OF_TIME = 0.04
+OVER = ("finished", "failed")  # states of a run that does no more steps
+# The panes that show a step, as far as it is done.
+WALKED = ("step", "weights", "activations", "gradients")
 
 
 def head() -> str:
@@ -110,6 +113,10 @@ class Page:
         ui.timer(0, self._open, once=True)
 
     def _build_bar(self) -> None:
+        # Where there is little room, the set-up is folded away, and this shows it.
+        folded = ui.element("button").classes("lab-fold").props('type="button" aria-expanded="false" data-fold')
+        with folded:
+            ui.html("Set-up", sanitize=False, tag="span")
         self.train = self._button("Train", self._train_or_pause, "primary")
         with ui.element("div").classes("lab-stages").props('role="group" aria-label="step one minibatch"'):
             self.stages = [
@@ -122,15 +129,18 @@ class Page:
                 ui.menu_item(title, partial(self._export, title, made))
             ui.menu_item("A link to this set-up", self._copy_link)
         self.status = Markup("status", role="status")
+        for button in (self.train, *self.stages, self.anew):
+            button.set_enabled(False)
 
     def _button(self, title: str, action: Callable[[], Awaitable[None]], kind: str = "") -> ui.button:
         made = ui.button(title, on_click=partial(self._guarded, action), color=None)
         return made.classes(f"lab-button {kind}").props("flat no-caps")
 
     def _build_centre(self) -> None:
-        self.tabs_of = ui.tabs(value=self.pane, on_change=self._choose_pane).classes("lab-tabs")
+        self.tabs_of = ui.tabs(on_change=self._choose_pane).classes("lab-tabs")
         with self.tabs_of.props('dense align="left" no-caps inline-label'):
             self.tabs = {name: ui.tab(name, label=title) for name, title in PANES.items()}
+        self.tabs_of.value = self.tabs[self.pane]
         self.trouble = Markup("lab-problem", role="alert")
         with ui.element("div").classes("lab-tool") as self.tool:
             self.rows = ui.select({0: "row 0"}, value=0, label="example", on_change=self._choose_row)
@@ -178,14 +188,14 @@ class Page:
     async def _checked(self, setup: Setup) -> None:
         """Check a set-up as it is typed; derive it; make its run, unless another has begun to train."""
         try:
-            data = await threads.io_bound(self.sets.get, setup.data, setup.target)
+            data = await to_thread(self.sets.get, setup.data, setup.target)
         except ChainruleError as error:
             self.valid = False
             self.form.show_problems({"data": str(error)})
             if self.walk is None:
                 self.centre.show(markup.note("There is no data to begin with yet."))
             return
-        problems = await threads.io_bound(setup.checked, data)
+        problems = await to_thread(setup.checked, data)
         if setup != self.setup:
             return  # a later key has been pressed
         self.data, self.valid = data, not problems
@@ -195,7 +205,7 @@ class Page:
             if self.walk is None:
                 self.centre.show(markup.note("The set-up has a mistake; what it is stands beside it."))
             return
-        self.derivation = await threads.io_bound(_derived, setup, data)
+        self.derivation = await to_thread(_derived, setup, data)
         if self.run is not None and self.run.setup == setup:
             await self._rest()
         elif self.run is None or self.run.state == "ready":
@@ -205,9 +215,9 @@ class Page:
         """A run of the present set-up; one that never trained makes room for it."""
         if self.data is None or not self.valid:
             raise ChainruleError("the set-up has a mistake, which stands beside the field")
-        begun, self.run = self.run, await threads.io_bound(self.runs.make, self.setup, self.data)
+        begun, self.run = self.run, await to_thread(self.runs.make, self.setup, self.data)
         if begun is not None and begun.state == "ready":
-            await threads.io_bound(self.runs.end, begun.id)
+            await to_thread(self.runs.end, begun.id)
         elif begun is not None:
             self.other = begun
         await self._rest(stage=0)
@@ -215,32 +225,41 @@ class Page:
     async def _rest(self, stage: int = 1) -> None:
         """Show the step that comes next of a run that does not train."""
         assert self.run is not None
-        if self.run.state in ("ready", "paused", "running"):
-            self.walk = await threads.io_bound(self.run.walk)
-            self.walked_at = self.run.snapshot().step
-        self.stage = stage if self.run.state == "paused" else 0
+        await self._walk(self.run)
+        self.stage = {"ready": 0, "paused": stage}.get(self.run.state, len(step.STAGES))
         self._address()
+
+    async def _walk(self, run: LabRun) -> None:
+        """The step that comes next; of a run whose steps are done, one on the first row of its set."""
+        self.walked_at = run.snapshot().step
+        try:
+            self.walk = await to_thread(run.walk)
+        except ChainruleError:
+            if run.state not in OVER:
+                raise
+            self.walk = await to_thread(run.walk_row, 0)
+            self.walked_at = run.snapshot().step
 
     async def _train_or_pause(self) -> None:
         run = self._present()
         if run.state == "running":
-            await threads.io_bound(run.pause)
+            await to_thread(run.pause)
             await self._rest()
         else:
-            await threads.io_bound(run.start)
+            await to_thread(run.start)
 
     async def _advance(self, stage: int) -> None:
         """Forward, backward or update of the coming minibatch, with all that stands before it."""
         run = self._present()
         if run.state == "running":
-            await threads.io_bound(run.pause)
+            await to_thread(run.pause)
         if self.walk is None or self.stage in (0, len(step.STAGES)) or run.snapshot().step != self.walked_at:
-            self.walk = await threads.io_bound(run.walk)
-            self.walked_at, self.stage = run.snapshot().step, 0
+            await self._walk(run)
+            self.stage = 0
         if stage == len(step.STAGES):
-            await threads.io_bound(run.step)
+            await to_thread(run.step)
         self.stage = max(self.stage, stage)
-        self.tabs_of.set_value("step")
+        self.tabs_of.set_value(self.tabs["step"])
         self._address()
         phase = step.STAGES[stage - 1][0]
         self.scroll = (
@@ -270,24 +289,25 @@ class Page:
         self.next_drawing = time.monotonic() + max(0.0, spent / SHARE_OF_TIME - spent)
 
     async def _draw(self, run: LabRun) -> None:
-        seen = await threads.io_bound(run.snapshot)
+        seen = await to_thread(run.snapshot)
         self._draw_bar(run, seen)
         shown = (seen.step, seen.state, self.pane, self.row, self.place, self.stage, self.other, self.derivation, run)
         if shown == self.drawn:
             return
-        if seen.state == "running" and (self.pane in ("step", "weights", "activations", "gradients") or self.place):
-            self.walk = await threads.io_bound(run.walk)
-            self.walked_at, self.stage = seen.step, len(step.STAGES)
+        moving = seen.state == "running" or (seen.state in OVER and seen.step != self.walked_at)
+        if moving and (self.pane in WALKED or self.place):
+            await self._walk(run)
+            self.stage = len(step.STAGES)
         looked = Looked(run, seen, self.walk, self.stage, self.row, self._opened(), self.other, self.derivation)
-        self.centre.show(await threads.io_bound(pane, self.pane, looked))
+        self.centre.show(await to_thread(pane, self.pane, looked))
         self.curves.show(side_curves(seen))
         self._draw_element(looked.chosen)
         self._draw_tools(run)
         self.drawn = shown
 
     def _draw_bar(self, run: LabRun, seen: Snapshot) -> None:
-        running, over = seen.state == "running", seen.state in ("finished", "failed")
-        self.train.set_text("Pause" if running else "Train" if seen.step == 0 else "Go on")
+        running, over = seen.state == "running", seen.state in OVER
+        self.train.set_text("Pause" if running else "Go on" if seen.state == "paused" else "Train")
         self.train.set_enabled(not over)
         coming = self.stage % len(step.STAGES)
         for number, button in enumerate(self.stages):
@@ -296,9 +316,10 @@ class Page:
             button.classes(add="next" if here else None, remove=None if here else "next")
         self.anew.set_visibility(run.setup != self.setup or over)
         self.anew.set_enabled(self.valid)
-        parts = [f"<b>{seen.state}</b>", f"step {markup.count(seen.step)} of {markup.count(seen.total)}"]
+        state = "compiling" if running and seen.step == 0 else seen.state
+        parts = [f"<b>{state}</b>", f"step {markup.count(seen.step)} of {markup.count(seen.total)}"]
         parts.append(f"epoch {seen.epoch} of {seen.epochs}")
-        if running:
+        if running and seen.step:
             parts.append(f"{markup.count(round(seen.rate))} steps/s")
         self.status.show(" · ".join(parts))
         if seen.error:
@@ -381,11 +402,11 @@ class Page:
         run, chosen = self._present(), self._opened()
         if chosen is None or self.by_hand.value is None:
             raise ChainruleError("write the number that the weight is to be")
-        effect = await threads.io_bound(run.set_value, chosen.quantity.name, chosen.position, float(self.by_hand.value))
+        effect = await to_thread(run.set_value, chosen.quantity.name, chosen.position, float(self.by_hand.value))
         self.effect.show(element.effect(effect))
         if run.state in ("ready", "paused"):
-            self.walk = await threads.io_bound(run.walk)
-            self.walked_at, self.stage = run.snapshot().step, min(self.stage, 1) or 1
+            await self._walk(run)
+            self.stage = 1
 
     async def _dropped(self, event: Any) -> None:
         answer = event.args
@@ -399,7 +420,7 @@ class Page:
 
     async def _export(self, title: str, made: Callable[[LabRun], exports.File]) -> None:
         async def export() -> None:
-            file = await threads.io_bound(made, self._present())
+            file = await to_thread(made, self._present())
             ui.download.content(file.content, file.name)
 
         await self._guarded(export)

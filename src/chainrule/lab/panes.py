@@ -46,7 +46,7 @@ def pane(name: str, looked: Looked) -> str:
 
 def _step(looked: Looked) -> str:
     if looked.walk is None:
-        return markup.note("No step is left: this run is finished. What it has learnt is under Weights.")
+        return markup.note("The step that comes next is being computed …")
     return step.step(looked.walk, step.Shown(looked.stage, looked.row, looked.chosen))
 
 

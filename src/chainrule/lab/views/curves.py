@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from chainrule.lab.views.markup import note, number, text
 
@@ -19,8 +22,8 @@ class Curve:
     """A line: its name, its points, and which of the page's line colours it has (0 first)."""
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[float] | NDArray[Any]
+    y: Sequence[float] | NDArray[Any]
     colour: int = 0
     dashed: bool = False
 
