@@ -1,4 +1,4 @@
-"""The command line: ``chainrule train | predict | generate | derive | check | compile | source | info``.
+"""The command line: ``chainrule train | predict | generate | derive | walk | check | compile | source | info | lab``.
 
 Exit codes: 0 done; 1 what was checked does not hold; 2 the input cannot be used; 130 interrupted.
 """
@@ -16,10 +16,12 @@ from chainrule.cli.compile import compile
 from chainrule.cli.derive import derive
 from chainrule.cli.generate import generate
 from chainrule.cli.info import info
+from chainrule.cli.lab import lab
 from chainrule.cli.output import report_error
 from chainrule.cli.predict import predict
 from chainrule.cli.source import source
 from chainrule.cli.train import train
+from chainrule.cli.walk import walk
 from chainrule.errors import ChainruleError
 
 app = typer.Typer(
@@ -46,7 +48,7 @@ def options(
     """Neural networks as equations: trained, derived and explained."""
 
 
-for command in (train, predict, generate, derive, check, compile, source, info):
+for command in (train, predict, generate, derive, walk, check, compile, source, info, lab):
     app.command(epilog=command.__dict__.get("examples"))(command)
 
 

@@ -43,7 +43,7 @@ def predict(
     fitted = load_model(model)
     if not hasattr(fitted, "predict"):
         raise ChainruleError(f"{model}: is a language model, which generates: chainrule generate {model}")
-    table, columns = _rows(fitted, data)
+    table, columns = rows_for(fitted, data)
     columns["prediction"] = fitted.predict(table)
     if probabilities:
         if not hasattr(fitted, "predict_proba"):
@@ -69,7 +69,7 @@ def predict(
     console().print(f"wrote {len(result):,} predictions to {out}", markup=False)
 
 
-def _rows(fitted: Any, data: Path) -> tuple[Any, dict[str, Any]]:
+def rows_for(fitted: Any, data: Path) -> tuple[Any, dict[str, Any]]:
     """What the model reads, and columns that say which row is which."""
     from chainrule.cli.sets import with_columns
     from chainrule.data.audio import SoundReader

@@ -20,12 +20,14 @@ from chainrule.training.history import FIRST
 from chainrule.training.source import epoch_batches
 
 if TYPE_CHECKING:
+    from chainrule.diagnosis import Diagnosis
     from chainrule.notation.derivation import Derivation
     from chainrule.walk import Walk
 
 Array = NDArray[Any]
 
 CHECKED_ROWS = 5
+EXAMINED_ROWS = 16  # made at random, where no data are given
 RANDOM_LENGTH = 6  # of the longest of rows made at random, where rows differ in length
 
 
@@ -66,12 +68,15 @@ class Inspection:
         the start of a run.  ``rate``: the learning rate; by default the highest of the model's schedule.
         Raises ChainruleError naming the column and row of what cannot be used.
         """
+        check_is_fitted(self, "parameters_")
+        return self._walk(self._walked(X, y), rate)
+
+    def _walk(self, rows: dict[str, Array], rate: float | None) -> Walk:
+        """The walk on rows as the network reads them."""
         from chainrule.walk import walk, walk_forward
 
         model: Any = self
-        check_is_fitted(model, "parameters_")
         step = model.specification_.step
-        rows = self._walked(X, y)
         if not set(step.sources) <= set(rows):
             return walk_forward(step, {**rows, **model.parameters_}, backend=model.backend)
         return walk(
@@ -144,6 +149,19 @@ class Inspection:
             rows = {**model.input_.encode(given.X, np.float64), "t": learnt, "y": learnt, "ω": np.ones(len(given))}
         values |= {name: rows[name] for name in step.sources}
         return check_gradients(step.cost_system, step.cost, values, elements=elements)
+
+    def check(self, X: Any = None, y: Any = None, *, validation: tuple[Any, Any] | None = None) -> Diagnosis:
+        """What may be wrong with the model: equations, network, training and, given the rows it was trained on, data.
+
+        ``validation``: rows and targets that it was not trained on, in place of those that training set aside.
+        Raises ChainruleError naming the column and row of what cannot be used.
+        """
+        from chainrule.diagnosis import diagnose
+        from chainrule.estimators.examined import subject_of
+
+        check_is_fitted(self, "parameters_")
+        random = {} if X is not None else random_rows(self, EXAMINED_ROWS)
+        return diagnose(subject_of(self, X, y, validation, random))
 
     def save(self, path: str | Path) -> Path:
         """Write ``model.safetensors`` and ``model.json`` into the folder ``path``: equations, parameters, how data are

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callba
 from chainrule.training.loop import first_state, train
 from chainrule.training.programs import backend_name, program
 from chainrule.training.source import steps_per_epoch
+
+if TYPE_CHECKING:
+    from chainrule.walk import Walk
 
 Array = NDArray[Any]
 
@@ -240,11 +243,17 @@ class LanguageModel(Inspection, NetworkEstimator):
         ``X`` is a text or a list of texts, as in training.
         """
         check_is_fitted(self, "parameters_")
-        texts = as_language(X)
-        if self._is_short != isinstance(texts, list):
-            raise ChainruleError(f"the model was trained on {'short texts' if self._is_short else 'a running text'}")
+        texts = self._texts(X)
         with self._threads():
             return self._loss_of(self._corpus(texts), self.parameters_)
+
+    def _texts(self, X: Any) -> str | list[str]:
+        """Texts of the kind that the model was trained on.  Raises ChainruleError for others."""
+        texts = as_language(X)
+        if self.learns_short_texts != isinstance(texts, list):
+            learnt = "short texts" if self.learns_short_texts else "a running text"
+            raise ChainruleError(f"the model was trained on {learnt}")
+        return texts
 
     def _corpus(self, texts: str | list[str]) -> Corpus:
         """Texts to be measured on: all their windows, or all of them."""
@@ -308,7 +317,7 @@ class LanguageModel(Inspection, NetworkEstimator):
         """What a text begins with where nothing else is said: a new line if the model knows it, else its most frequent
         symbol; nothing where short texts were learnt.
         """
-        if self._is_short:
+        if self.learns_short_texts:
             return ""
         return "\n" if self.input_.unit != "word" and not self.input_.unknown("\n") else self.input_.text([FIRST])
 
@@ -321,7 +330,7 @@ class LanguageModel(Inspection, NetworkEstimator):
 
     def _searched(self, rows: list[list[int]], length: int, beams: int) -> list[list[int]]:
         step, parameters = self._step()
-        allowed, end = self._allowed(), PADDING if self._is_short else None
+        allowed, end = self._allowed(), PADDING if self.learns_short_texts else None
         found = (
             beam_search(step, parameters, row, length, beams, allowed, end=end, backend=self.backend) for row in rows
         )
@@ -340,7 +349,8 @@ class LanguageModel(Inspection, NetworkEstimator):
         return longest
 
     @property
-    def _is_short(self) -> bool:
+    def learns_short_texts(self) -> bool:
+        """Whether it was trained on short texts, each with its end, and not on a running text."""
         return self.specification_.reading.length is not None
 
     def _begun(self, prompt: object) -> list[int]:
@@ -353,24 +363,24 @@ class LanguageModel(Inspection, NetworkEstimator):
                 f"prompt: the model knows no {self.input_.unit} {unknown[0]!r}; it was in no text it read"
             )
         numbers = [] if not prompt else self._numbers([prompt])[0].tolist()
-        if not numbers and not self._is_short:
+        if not numbers and not self.learns_short_texts:
             raise ChainruleError(f"prompt: a running text goes on from at least one {self.input_.unit}; give one")
-        return [PADDING, *numbers] if self._is_short else numbers
+        return [PADDING, *numbers] if self.learns_short_texts else numbers
 
     def _allowed(self) -> Array:
         """1 for each symbol that may come: none that is unknown, and the end only where texts have one."""
         allowed = np.ones(self.input_.symbols)
         allowed[UNKNOWN] = 0
-        allowed[PADDING] = float(self._is_short)
+        allowed[PADDING] = float(self.learns_short_texts)
         return allowed
 
     def _stop(self, text: str | None) -> Stop | None:
         """Where a row of symbols ends: at the end symbol, or with the text after which nothing is wanted."""
-        if text is None and not self._is_short:
+        if text is None and not self.learns_short_texts:
             return None
 
         def ends(symbols: Sequence[int]) -> int | None:
-            if self._is_short and PADDING in symbols:
+            if self.learns_short_texts and PADDING in symbols:
                 symbols = symbols[: symbols.index(PADDING)]
                 return len(symbols)
             if text is not None and text in self.input_.text(symbols):
@@ -386,13 +396,20 @@ class LanguageModel(Inspection, NetworkEstimator):
 
     # --- looking into it ----------------------------------------------------------------------------------------------
 
-    def _walked(self, X: Any, y: Any) -> dict[str, Array]:
-        """Short texts, or the first window of a running one, and the symbol behind each of theirs."""
-        texts = as_language(X)
-        if self._is_short != isinstance(texts, list):
-            raise ChainruleError(f"the model was trained on {'short texts' if self._is_short else 'a running text'}")
+    def walk(self, X: Any, y: None = None, *, rate: float | None = None, window: int = 0) -> Walk:
+        """A training step on short texts or on one window of a running text, ``window`` counting them from 0.
+
+        Otherwise as that of ``Classifier``.
+        """
+        check_is_fitted(self, "parameters_")
+        texts = self._texts(X)
         arrays = self._corpus(texts).whole()
-        return arrays if self._is_short else {name: array[:1] for name, array in arrays.items()}
+        if not self.learns_short_texts:
+            count = len(arrays["x"])
+            if not 0 <= window < count:
+                raise ChainruleError(f"the text has {count:,} windows, counted from 0; there is no window {window}")
+            arrays = {name: array[window : window + 1] for name, array in arrays.items()}
+        return self._walk(arrays, rate)
 
     def _described(self) -> str:
         return f"{self.input_.symbols - FIRST:,} {self.input_.unit}s"

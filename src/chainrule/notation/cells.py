@@ -26,7 +26,7 @@ Array = NDArray[Any]
 # Up to how many numbers are written, and how many cells are drawn; sides of what is written, of sheets and of images.
 WRITTEN, WRITTEN_ROW, DRAWN = 200, 40, 800
 WRITTEN_COLUMNS, SHEET_SIDE, IMAGE_SIDE = 12, 28, 64
-IMAGE_WIDTH, LOWEST = 600, 18  # of an image on the page, in its own pixels scaled up
+IMAGE_WIDTH, IMAGE_HEIGHT, LOWEST = 600, 320, 18  # of an image on the page, in its own pixels scaled up
 MOST_SHEETS = 64
 POSITIVE, NEGATIVE = (214, 108, 32), (46, 120, 190)
 STRONGEST = 62  # of a shade, in per cent, so that numbers can be read on it
@@ -35,9 +35,11 @@ STYLE = (
     """
 .chainrule { --plus: #d66c20; --minus: #2e78be; }
 .chainrule figure.values { margin: .5rem 0 1.1rem; max-width: 100%; }
+.chainrule figure.scalar { display: flex; gap: .6rem; align-items: baseline; }
 .chainrule figure.values > figcaption { color: var(--soft); font-size: .87rem; margin: 0 0 .35rem; }
 .chainrule .values :is(.row, table, img) { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-.chainrule .values .row { display: grid; grid-template-columns: repeat(auto-fill, 4.1rem); gap: 2px; font-variant-numeric: tabular-nums; }
+.chainrule .values .row { display: grid; grid-template-columns: repeat(auto-fill, 4.1rem); gap: 2px;
+  font-variant-numeric: tabular-nums; }
 .chainrule .values .row > * { padding: .1rem .35rem .15rem; text-align: right; font-size: .84rem;
   line-height: 1.3; border-radius: .2rem; box-sizing: border-box; }
 .chainrule .values .row i { display: block; font-style: normal; font-size: .68rem; color: var(--soft);
@@ -82,8 +84,8 @@ def values_html(block: Values, words: Callable[[Words], str]) -> str:
     if not block.axes:
         cell = _written_cell((), block, 0, "")
         return (
-            f'<figure class="values"{identity}><div class="row">{cell}</div>'
-            f"<figcaption>{words(block.title)}</figcaption></figure>"
+            f'<figure class="values scalar"{identity}><figcaption>{words(block.title)} =</figcaption>'
+            f'<div class="row">{cell}</div></figure>'
         )
     caption = f"{words(block.title)}{' · ' if block.title else ''}{axes} · {described(block.numbers)}"
     return f'<figure class="values"{identity}><figcaption>{caption}</figcaption>{_drawn(block)}</figure>'
@@ -190,7 +192,7 @@ def _image(laid: Sheets, block: Values) -> str:
     shades = [np.rint(np.nan_to_num(part, posinf=0, neginf=0) / largest * LEVELS).astype(int) for part, _, _ in parts]
     picture = _beside(shades)
     height, width = picture.shape
-    scale = max(1, min(8, IMAGE_WIDTH // width))
+    scale = max(1, min(8, IMAGE_WIDTH // width, IMAGE_HEIGHT // height))
     high = max(height * scale, LOWEST)
     notes = []
     if parts[0][1] * parts[0][2] > 1:

@@ -139,6 +139,12 @@ def fragment(document: Document) -> str:
     return f'<div class="chainrule"><style>{_style(document)}</style>\n{_main(document)}</div>'
 
 
+def embedded(document: Document) -> str:
+    """The blocks alone, without title, choice of forms and panels, for a section of a page that has its own frame."""
+    blocks = "\n".join(_block(block) for block in document.blocks if not isinstance(block, Panel))
+    return f'<div class="chainrule"><style>{_style(document)}</style>\n{blocks}\n</div>'
+
+
 def _style(document: Document) -> str:
     """The style, with that of numbers and panels where there are some."""
     return STYLE + CELLS + PANELS if any(_has_numbers(block) for block in document.blocks) else STYLE

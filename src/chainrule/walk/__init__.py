@@ -1,6 +1,7 @@
 """One example through a network and back: every quantity of a training step, with its equation and its numbers."""
 
 from chainrule.walk.element import Element, Operand, Place
+from chainrule.walk.exact import exact_value, magnitude
 from chainrule.walk.walk import Quantity, Walk, walk, walk_forward
 
-__all__ = ["Element", "Operand", "Place", "Quantity", "Walk", "walk", "walk_forward"]
+__all__ = ["Element", "Operand", "Place", "Quantity", "Walk", "exact_value", "magnitude", "walk", "walk_forward"]

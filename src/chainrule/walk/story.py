@@ -40,6 +40,11 @@ def story(walk: Walk, panels: int = 0) -> Document:
     return Document(_title(walk), (*_introduction(walk, bool(panels)), *_phases(walk, found), *_panels(walk, found)))
 
 
+def told(walk: Walk, quantity: Quantity) -> Document:
+    """One quantity of a walk as a document."""
+    return Document((quantity.name, f", {quantity.phase}"), tuple(_told(quantity, walk, {})))
+
+
 def _title(walk: Walk) -> Words:
     rows = walk.sizes.get("b", 1)
     many = "one row" if rows == 1 else f"{rows:,} rows"
