@@ -6,6 +6,7 @@ address, so that a tab may be closed, opened twice or loaded anew at any time.
 
 from __future__ import annotations
 
+import re
 import time
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Mapping
@@ -96,7 +97,7 @@ class Page:
         with ui.element("header").classes("lab-bar"):
             ui.html("chainrule <small>lab</small>", sanitize=False, tag="h1")
             self._build_bar()
-        with ui.element("main").classes("lab-frame"):
+        with ui.element("div").classes("lab-frame"):
             with ui.element("section").classes("lab-setup").props('aria-label="set-up"'):
                 self.form = Form(self.setup, self.sets, self._edited)
             middle = ui.element("section").classes("lab-centre")
@@ -442,9 +443,14 @@ async def _nothing() -> None:
 
 
 def _derived(setup: Setup, data: LabSet) -> str:
-    """The derivation of a set-up as markup; its style is in the head of the page."""
+    """The derivation of a set-up as markup, within a page that has a main part of its own."""
     made = setup.step(data)
-    return notation_page.fragment(derive(made.cost_system, made.cost).document)
+    found = notation_page.fragment(derive(made.cost_system, made.cost).document)
+    found = found.replace("<main>", '<div class="main">').replace("</main>", "</div>")
+    found = found.replace(
+        '<div class="scroll">', '<div class="scroll" tabindex="0" role="group" aria-label="formulas">'
+    )
+    return re.sub(r"(<summary[^>]*>)(?=<span class=.index)", r'\1<span class="unseen">the steps of</span>', found)
 
 
 def _titled(run: LabRun) -> str:

@@ -127,7 +127,7 @@ def _application(sets: Sets, runs: Runs) -> Any:
 
     from chainrule.lab.page import BOOT, Page, head
 
-    @ui.page("/", title="chainrule lab", dark=None)
+    @ui.page("/", title="chainrule lab", dark=None, language="en-US")
     def index() -> None:
         ui.add_head_html(head())
         ui.add_body_html(BOOT)
