@@ -33,6 +33,7 @@ from chainrule.notation.text import box_text
 
 SHOWN_TERMS = 6
 VALUE_DIGITS = 4
+LARGEST_EXPONENT = 700  # exp of more is infinite in float64
 
 
 @dataclass(frozen=True)
@@ -158,8 +159,9 @@ class _Numbers:
             position = tuple(int(self.value(index, at)) for index in node.indices)
             if all(0 <= i < size for i, size in zip(position, self.arrays[node.tensor].shape, strict=True)):
                 self.reads[node.tensor, position] = None
-        for child in children(node):
-            self.note(child, at)
+        inner = self.positions(node, at) if isinstance(node, Reduce) else (at,)
+        for child, place in itertools.product(children(node), inner):
+            self.note(child, place)
 
     def positions(self, node: Reduce, at: Mapping[str, int]) -> Iterator[dict[str, int]]:
         for values in itertools.product(*(range(self.sizes[axis]) for axis in node.axes)):
@@ -175,20 +177,30 @@ class _Numbers:
             parts = [self.put(node.body, position) for position, _ in terms if any(position is k for k, _ in kept)]
             return parts[0] if len(parts) == 1 else Apply(node.operation, tuple(parts))
         if node.operation == "logsumexp":
-            terms = [(position, math.exp(value)) for position, value in terms]
-        total = self.sum(node, terms)
-        return Apply("log", (total,)) if node.operation == "logsumexp" else total
+            return self.log_of_sum(node, terms)
+        return self.sum(terms, lambda position: self.put(node.body, position))
 
-    def sum(self, node: Reduce, terms: list[tuple[dict[str, int], float]]) -> Any:
-        """The terms that matter, and the rest."""
+    def log_of_sum(self, node: Reduce, terms: list[tuple[dict[str, int], float]]) -> Any:
+        """log Σ exp; where exp has no number for it, with the largest term taken out: m + log Σ exp(x − m)."""
+        largest = max(value for _, value in terms)
+        out = largest if LARGEST_EXPONENT < abs(largest) < math.inf else 0
+
+        def put(position: dict[str, int]) -> Any:
+            part = self.put(node.body, position)
+            return Apply("exp", (Apply("+", (part, Number(-out))) if out else part,))
+
+        logarithm = Apply("log", (self.sum([(at, math.exp(value - out)) for at, value in terms], put),))
+        return Apply("+", (Number(out), logarithm)) if out else logarithm
+
+    def sum(self, terms: list[tuple[dict[str, int], float]], put: Callable[[dict[str, int]], Any]) -> Any:
+        """The terms that matter, as ``put`` writes the one at a position, and the rest."""
         terms = [term for term in terms if term[1] != 0]
         largest = sorted(terms, key=lambda term: -abs(term[1]))
         kept = {id(position) for position, _ in largest[: self.terms if len(terms) > self.terms + 1 else None]}
         parts: list[Any] = []
         for position, _ in terms:
             if id(position) in kept:
-                part = self.put(node.body, position)
-                parts.append(Apply("exp", (part,)) if node.operation == "logsumexp" else part)
+                parts.append(put(position))
         left_out = [value for position, value in terms if id(position) not in kept]
         if left_out:
             name = f"rest {len(self.rests) + 1}"

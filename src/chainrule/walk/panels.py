@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.equations.node import Equation, Reduce, base_axis
-from chainrule.equations.walk import subexpressions
+from chainrule.equations.walk import free_axes, subexpressions, tensors
 
 if TYPE_CHECKING:
     from chainrule.walk.walk import Quantity, Walk
@@ -38,6 +38,14 @@ def chosen(walk: Walk, most: int) -> dict[str, tuple[Position, ...]]:
         share = share * 3 // 4
 
 
+def is_constant(quantity: Quantity) -> bool:
+    """A number of the definitions, the same in every step."""
+    equation = quantity.equation
+    if equation is None:
+        return quantity.role == "data" and not quantity.axes
+    return not equation.axes and not tensors(equation) and not free_axes(equation.expression)
+
+
 def _first(found: dict[str, tuple[Position, ...]], most: int) -> dict[str, tuple[Position, ...]]:
     """The first ``most`` of them, where even one of each quantity is too many."""
     kept: dict[str, tuple[Position, ...]] = {}
@@ -48,7 +56,9 @@ def _first(found: dict[str, tuple[Position, ...]], most: int) -> dict[str, tuple
 
 
 def _of(quantity: Quantity, walk: Walk, share: int) -> Iterator[Position]:
-    if quantity.role == "state" or (quantity.equation is not None and terms(quantity.equation, walk) > MOST_TERMS):
+    if is_constant(quantity) or quantity.role == "state":
+        return
+    if quantity.equation is not None and terms(quantity.equation, walk) > MOST_TERMS:
         return
     if quantity.phase == "update" and quantity.name.rstrip("'") not in walk.log.gradients:
         return

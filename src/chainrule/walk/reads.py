@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.equations.evaluate import numpy_function
-from chainrule.equations.node import Access, Apply, Equation, Index, Number, base_axis
+from chainrule.equations.evaluate import values_at
+from chainrule.equations.node import Access, Equation, base_axis
 from chainrule.equations.walk import free_axes, occurrences
 
 Array = NDArray[Any]
@@ -58,10 +58,36 @@ def readers(
     if not found:
         return None
     shape = tuple(sizes[axis] for axis in equation.axes)
-    # Reads that mention different axes: the one that binds fewest reads the element most often, and holds the others.
-    at, rows = min(found.items(), key=lambda item: len(item[0]))
+    at, rows = _together(found, shape)
     count = len(rows) * prod(shape[axis] for axis in range(len(shape)) if axis not in at)
     return Readers(equation.name, count, tuple(sorted(rows)), at, shape)
+
+
+def _together(
+    found: dict[tuple[int, ...], set[tuple[int, ...]]], shape: tuple[int, ...]
+) -> tuple[tuple[int, ...], set[tuple[int, ...]]]:
+    """Reads that bind different axes, as values of one list of axes."""
+    kept: dict[tuple[int, ...], set[tuple[int, ...]]] = {}
+    for at, rows in sorted(found.items(), key=lambda item: len(item[0])):
+        # One that binds fewer axes reads an element more often, and mostly where the others do, too.
+        if not any(set(less) <= set(at) and _onto(rows, at, less) <= kept[less] for less in kept):
+            kept[at] = rows
+    if len(kept) == 1:
+        return next(iter(kept.items()))
+    every = tuple(sorted({axis for at in kept for axis in at}))
+    whole: set[tuple[int, ...]] = set()
+    for at, rows in kept.items():
+        free = [axis for axis in every if axis not in at]
+        for values in itertools.product(rows, *(range(shape[axis]) for axis in free)):
+            position = dict(zip((*at, *free), (*values[0], *values[1:]), strict=True))
+            whole.add(tuple(position[axis] for axis in every))
+    return every, whole
+
+
+def _onto(rows: set[tuple[int, ...]], at: tuple[int, ...], less: tuple[int, ...]) -> set[tuple[int, ...]]:
+    """The values of some of the axes alone."""
+    places = [at.index(axis) for axis in less]
+    return {tuple(row[place] for place in places) for row in rows}
 
 
 @dataclass
@@ -97,25 +123,6 @@ def _size(axis: str, sizes: Mapping[str, int]) -> int:
 
 def _values(node: Any, columns: Mapping[str, Array], arrays: Mapping[str, Array], sizes: Mapping[str, int]) -> Array:
     """An index expression for every row of the table."""
-    match node:
-        case Index(terms, constant):
-            total = np.asarray(constant)
-            for coefficient, atom in terms:
-                value = columns[atom] if isinstance(atom, str) else _values(atom, columns, arrays, sizes)
-                total = total + coefficient * value
-            return total
-        case Access(tensor, indices):
-            array = arrays[tensor]
-            at = [np.asarray(_values(index, columns, arrays, sizes)) for index in indices]
-            if not at:
-                return array
-            inside = np.logical_and.reduce([(i >= 0) & (i < n) for i, n in zip(at, array.shape, strict=True)])
-            clipped = tuple(np.clip(i, 0, n - 1) for i, n in zip(at, array.shape, strict=True))
-            return np.where(inside, array[clipped], 0)
-        case Number(str(axis)):
-            return np.asarray(_size(axis, sizes))
-        case Number(value):
-            return np.asarray(value)
-        case Apply(function, arguments):
-            return numpy_function(function)(*(_values(argument, columns, arrays, sizes) for argument in arguments))
-    raise TypeError(node)
+    axes = tuple(sorted(free_axes(node)))
+    found = values_at(node, axes, {}, arrays, {**sizes, **{axis: _size(axis, sizes) for axis in axes}})
+    return np.asarray(found[tuple(columns[axis].astype(int) for axis in axes)])

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
-from chainrule.equations.walk import free_axes, tensors
 from chainrule.notation.compose import literal
 from chainrule.notation.document import Block, Document, Folded, Formulas, Heading, Panel, Paragraph, Values, Words
 from chainrule.notation.layout import EQUALS, Box, row
@@ -17,7 +16,7 @@ from chainrule.notation.remarks import listing
 from chainrule.notation.story import equation_line
 from chainrule.notation.text import box_text
 from chainrule.walk.opened import blocks, title
-from chainrule.walk.panels import Position, chosen, panel_name
+from chainrule.walk.panels import Position, chosen, is_constant, panel_name
 
 if TYPE_CHECKING:
     from chainrule.walk.walk import Quantity, Walk
@@ -70,20 +69,12 @@ def _phases(walk: Walk, found: Opened) -> Iterator[Block]:
         if not quantities:
             continue
         yield Heading((heading,))
-        constants = [quantity for quantity in quantities if _is_constant(quantity)]
+        constants = [quantity for quantity in quantities if is_constant(quantity)]
         if constants:
             yield Paragraph(("Constants: ", *listing(_constant(quantity, walk) for quantity in constants), "."))
         rest = [quantity for quantity in quantities if quantity not in constants]
         tell = {"given": _given, "update": _update}.get(phase, _by_layer)
         yield from tell(rest, walk, found)
-
-
-def _is_constant(quantity: Quantity) -> bool:
-    """A number of the definitions, the same in every step."""
-    equation = quantity.equation
-    if equation is None:
-        return quantity.role == "data" and not quantity.axes
-    return not equation.axes and not tensors(equation) and not free_axes(equation.expression)
 
 
 def _constant(quantity: Quantity, walk: Walk) -> Box:
