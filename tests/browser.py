@@ -1,7 +1,7 @@
 """Chromium for tests of pages: a browser, pages that note what goes wrong in them, an accessibility audit.
 
-Tests that ask for ``chromium`` or ``open_page`` are skipped where no Chromium is installed.  ``CHAINRULE_CHROMIUM`` says which
-one to use; otherwise it is the first of ``chromium``, ``chromium-browser`` and ``google-chrome`` on the path.
+Tests that ask for ``chromium`` or ``open_page`` are skipped where no Chromium is installed.  ``CHAINRULE_CHROMIUM``
+says which one to use; otherwise the first of ``chromium``, ``chromium-browser`` and ``google-chrome`` on the path.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The command line: ``chainrule train | predict | generate | derive | walk | check | compile | source | info | lab``.
+"""The command line: ``chainrule train | predict | generate | derive | walk | check | report | compile | source |
+info | lab``.
 
 Exit codes: 0 done; 1 what was checked does not hold; 2 the input cannot be used; 130 interrupted.
 """
@@ -19,6 +20,7 @@ from chainrule.cli.info import info
 from chainrule.cli.lab import lab
 from chainrule.cli.output import report_error
 from chainrule.cli.predict import predict
+from chainrule.cli.report import report
 from chainrule.cli.source import source
 from chainrule.cli.train import train
 from chainrule.cli.walk import walk
@@ -48,7 +50,7 @@ def options(
     """Neural networks as equations: trained, derived and explained."""
 
 
-for command in (train, predict, generate, derive, walk, check, compile, source, info, lab):
+for command in (train, predict, generate, derive, walk, check, report, compile, source, info, lab):
     app.command(epilog=command.__dict__.get("examples"))(command)
 
 

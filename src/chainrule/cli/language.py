@@ -11,9 +11,11 @@ from typing import Any
 
 from chainrule.cli.network import read_network
 from chainrule.cli.output import check_writable, console, errors, print_json, write_text
+from chainrule.cli.report import NAME as REPORT
 from chainrule.errors import ChainruleError
 from chainrule.estimators.language_model import LanguageModel, read_text
 from chainrule.estimators.settings import read_call
+from chainrule.report import Origin, report
 
 SHOWN = 200  # symbols of the sample
 NAMES = 10  # short texts
@@ -35,6 +37,7 @@ class Request:
     threads: int | None
     seed: int
     out: Path | None
+    report: bool
     json: bool
 
 
@@ -79,6 +82,8 @@ def run(request: Request) -> None:
     model.save(folder)
     model.history_.to_csv(folder / "history.csv")
     write_text(folder / "derivation.html", derivation)
+    if request.report:
+        report(model, origin=Origin(request.path.stem)).save(folder / REPORT)
     _report(model, request, folder, seconds)
 
 

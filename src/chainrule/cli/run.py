@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,16 @@ import numpy as np
 from rich.table import Table
 
 from chainrule.cli.network import read_network
-from chainrule.cli.output import check_writable, console, errors, print_json, readable_file, write_text
-from chainrule.cli.scores import Score, accuracy, confusion_table, regression_scores, residual_table
-from chainrule.cli.sets import (
-    Set,
-    in_words_of,
-    read_like,
-    read_set,
-    read_size,
-    read_test_images,
-    read_test_sequences,
-    split_test,
-)
-from chainrule.data.images import Images
-from chainrule.data.recordings import Recordings
-from chainrule.data.series import Series
-from chainrule.errors import ChainruleError
+from chainrule.cli.output import check_writable, console, errors, print_json, write_text
+from chainrule.cli.remembered import Asked, remember, write
+from chainrule.cli.report import NAME as REPORT
+from chainrule.cli.report import origin_of
+from chainrule.cli.scores import confusion_table, residual_table
+from chainrule.cli.sets import Set, in_words_of
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
+from chainrule.report import report
+from chainrule.report.scores import Score, accuracy, regression_scores
 from chainrule.training.callbacks import EarlyStopping
 
 
@@ -54,39 +46,42 @@ class Request:
     threads: int | None
     seed: int
     out: Path | None
+    report: bool
     json: bool
 
 
 def run(request: Request) -> None:
     """Carry out a request.  Nothing is written before the data have been read and the model has been trained."""
-    size = read_size(request.size)
-    everything = read_set(request.data, request.target, request.task, request.drop, size, request.labels)
-    if request.test is None and everything.test is not None:
-        training, kept = everything, everything.test
-    elif request.test is None:
-        training, kept = split_test(everything, request.test_fraction, request.seed)
-    elif isinstance(everything.X, Images):
-        training, kept = everything, read_test_images(request.test, everything, size)
-    elif isinstance(everything.X, Series | Recordings):
-        training, kept = everything, read_test_sequences(request.test, everything, request.labels)
-    else:
-        training = everything
-        if not hasattr(training.X, "column_names"):
-            raise ChainruleError(f"{request.data} is a bundled set; --test is for tables in files")
-        kept = read_like(readable_file(request.test), training)
-    folder = Path("runs") / everything.name if request.out is None else request.out
+    asked = Asked(
+        request.data,
+        request.target,
+        request.drop,
+        request.labels,
+        request.size,
+        request.task,
+        None if request.test is None else str(request.test),
+        request.test_fraction,
+        request.seed,
+    )
+    training, kept = asked.sets()
+    folder = Path("runs") / training.name if request.out is None else request.out
     settings: dict[str, Any] = {
         name: None if text is None else _read_option(name, text) for name, text in request.calls.items()
     }
     settings |= {"epochs": request.epochs, "batch_size": request.batch_size}
     settings |= {"backend": request.backend, "n_jobs": request.threads}
     settings["early_stopping"] = EarlyStopping() if request.early_stopping else None
-    estimator: Any = Classifier if everything.classes else Regressor
+    estimator: Any = Classifier if training.classes else Regressor
     model = estimator(**settings, random_state=request.seed, verbose=not request.json)
     check_writable(folder)
     seconds = _fit(model, training, request.json)
     scores, shown = _judge(model, kept)
+    remembered = remember(asked, training, kept)
     _leave(model, folder)
+    write(remembered, folder)
+    if request.report:
+        with in_words_of(kept):
+            report(model, kept.X, kept.y, origin_of(remembered, training)).save(folder / REPORT)
     if request.json:
         print_json(
             {
@@ -99,7 +94,8 @@ def run(request: Request) -> None:
             }
         )
     else:
-        _report(scores, shown, len(kept), folder, f"{seconds:.1f} s ({model.training_.computed_by})")
+        left = [line for line in CONTENTS if request.report or line[0] != REPORT]
+        _report(scores, shown, len(kept), folder, left, f"{seconds:.1f} s ({model.training_.computed_by})")
 
 
 def _read_option(name: str, text: str) -> Any:
@@ -141,7 +137,14 @@ def _judge(model: Any, kept: Set) -> tuple[list[Score], Table | None]:
     return regression_scores(y, predicted), residual_table(y, predicted)
 
 
-def _report(scores: list[Score], shown: Table | None, rows: int, folder: Path, took: str) -> None:
+def _report(
+    scores: list[Score],
+    shown: Table | None,
+    rows: int,
+    folder: Path,
+    left: Iterable[tuple[str, str]],
+    took: str,
+) -> None:
     console().print(f"\ntrained in {took}; test on {rows:,} rows kept aside:")
     for score in scores:
         console().print(f"  [bold]{score}[/bold]")
@@ -149,13 +152,15 @@ def _report(scores: list[Score], shown: Table | None, rows: int, folder: Path, t
         console().print()
         console().print(shown)
     console().print(f"\n[bold]{folder}[/bold]")
-    for name, what in CONTENTS:
+    for name, what in left:
         console().print(f"  {name:<18} [dim]{what}[/dim]")
 
 
 CONTENTS = (
     ("model.safetensors", "the parameters"),
     ("model.json", "the equations, how the data are read, the settings"),
+    (REPORT, "data, curves, mistakes, examples, explanations, derivation: to read and to print"),
+    ("run.json", "which data it was, how they were divided, the versions"),
     ("history.csv", "losses and rates, epoch by epoch"),
     ("derivation.html", "how every gradient was derived"),
     ("training.py", "trains the same network with NumPy alone"),

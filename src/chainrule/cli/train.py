@@ -89,12 +89,14 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads that may compute. Default: all.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
     out: Annotated[Path | None, typer.Option(help="The folder for the run. Default: runs/NAME.")] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Leave out report.html.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object, and no progress.")] = False,
 ) -> None:
     """Train a network on a table or a folder, test it on rows kept aside, and leave a folder that explains it.
 
-    The folder holds the model (model.safetensors, model.json), history.csv, derivation.html, how every gradient was
-    derived, and training.py, which trains the same network with NumPy alone.
+    The folder holds the model (model.safetensors, model.json), report.html, a page to read and to print, history.csv,
+    derivation.html, how every gradient was derived, run.json, which says what the data were, and training.py, which
+    trains the same network with NumPy alone.
     """
     # What training needs takes seconds to import; the other commands do not wait for it.
     if task in (Task.text, Task.lines) or Path(data).suffix.lower() == ".txt":
@@ -127,6 +129,7 @@ def train(
                 threads,
                 seed,
                 out,
+                not no_report,
                 json,
             )
         )
@@ -158,6 +161,7 @@ def train(
             threads,
             seed,
             out,
+            not no_report,
             json,
         )
     )

@@ -108,7 +108,7 @@ def _walk(fitted: Any, data: str, row: int, target: str | None) -> Walk:
     if data in BUNDLED and not Path(data).exists():
         found = read_set(data, target, None)
         return _one(fitted, found.X, found.y, row, data)
-    X, y, column = _rows(fitted, Path(data), target)
+    X, y, column = rows_and_target(fitted, Path(data), target)
     if y is None and getattr(X, "labels", None) is None:
         errors().print(f"[yellow]no target in {data}:[/yellow] forward only")
     from chainrule.cli.sets import Set
@@ -148,7 +148,7 @@ def _walk_language(fitted: Any, path: Path, row: int) -> Walk:
     return made
 
 
-def _rows(fitted: Any, data: Path, target: str | None) -> tuple[Any, Any, str]:
+def rows_and_target(fitted: Any, data: Path, target: str | None) -> tuple[Any, Any, str]:
     """What the model reads, what was to be predicted (None where it is not there or comes with the rows), its name."""
     from chainrule.cli.predict import rows_for
     from chainrule.data.files import PARQUET, SEPARATORS, read_table, split_target

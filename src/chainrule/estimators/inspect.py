@@ -22,6 +22,7 @@ from chainrule.training.source import epoch_batches
 if TYPE_CHECKING:
     from chainrule.diagnosis import Diagnosis
     from chainrule.notation.derivation import Derivation
+    from chainrule.report import Report
     from chainrule.walk import Walk
 
 Array = NDArray[Any]
@@ -162,6 +163,19 @@ class Inspection:
         check_is_fitted(self, "parameters_")
         random = {} if X is not None else random_rows(self, EXAMINED_ROWS)
         return diagnose(subject_of(self, X, y, validation, random))
+
+    def report(self, X: Any = None, y: Any = None, *, image: tuple[int, int] | None = None) -> Report:
+        """A page on the model and, given rows and their targets, what it makes of them: ``.save(path)``, ``.html()``.
+
+        Data, architecture, learning curves, mistakes, best and worst examples, calibration, what predictions rest on,
+        weights, the check, the derivation, one example number by number, settings.  ``image``: the height and width of
+        the images that the rows of a table are.
+        Raises ChainruleError naming the column and row of what cannot be used.
+        """
+        from chainrule.report import Origin, report
+
+        check_is_fitted(self, "parameters_")
+        return report(self, X, y, Origin(image=image))
 
     def save(self, path: str | Path) -> Path:
         """Write ``model.safetensors`` and ``model.json`` into the folder ``path``: equations, parameters, how data are

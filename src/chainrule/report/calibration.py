@@ -1,0 +1,148 @@
+"""Whether probabilities mean what they say: of the rows predicted with 80 %, are 80 % right?
+
+    ECE = Σₘ (nₘ/n) |accuracy in bin m − mean confidence in bin m|
+
+(Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", 2015; Guo et al., "On
+calibration of modern neural networks", 2017, eq. 3.)  For values: deciles of the predictions and the mean truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.report.figure import ACCENT, LINE, SECOND, SOFT, draw, histogram
+from chainrule.report.judged import Judged
+from chainrule.report.page import Section, figure, paragraph, percent, side_by_side, table, written
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Array = NDArray[Any]
+
+BINS = 10
+DECILES = 10
+NO_TENDENCY = 0.005  # a difference too small to speak of
+
+
+@dataclass(frozen=True, eq=False)
+class Reliability:
+    """By bins of confidence [m]: how many rows, their mean confidence, and the share of them that is right."""
+
+    edges: Array
+    counts: Array
+    confidence: Array
+    accuracy: Array
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error."""
+        gaps = np.abs(self.accuracy - self.confidence)
+        return float((self.counts * gaps)[self.counts > 0].sum() / self.counts.sum())
+
+
+def reliability(confidence: Array, right: Array, bins: int = BINS) -> Reliability:
+    """Rows with a confidence [b] from 0 to 1 that turned out right or not [b], in bins of equal width."""
+    edges = np.linspace(0, 1, bins + 1)
+    at = np.clip(np.digitize(confidence, edges[1:-1]), 0, bins - 1)
+    counts = np.bincount(at, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(at, confidence, bins) / counts
+        share = np.bincount(at, right.astype(float), bins) / counts
+    return Reliability(edges, counts, mean, share)
+
+
+def section(judged: Judged) -> Section | None:
+    """Reliability of probabilities, or deciles of predicted values; None for scores that are no probabilities."""
+    if judged.scores is None:
+        return _values(judged)
+    if not judged.probable:
+        return None
+    if judged.several:
+        confidence, right = judged.scores.ravel(), judged.numbers.ravel() > 0.5
+        of = "the probability of each label, of each row"
+    else:
+        confidence, right = judged.scores.max(axis=1), judged.right
+        of = "the probability of the class predicted"
+    found = reliability(confidence, right)
+    mean, share = float(confidence.mean()), float(right.mean())
+    said = (
+        f"Expected calibration error {percent(found.error, 2)} ({BINS} bins, {of}). On average the model says "
+        f"{percent(mean)} and is right in {percent(share)}: {_tendency(mean - share)}."
+    )
+    drawing = draw(4.8, 4.4, lambda made: _diagram(made, found), "Reliability diagram", said)
+    rows = [
+        (f"{percent(low, 0)} to {percent(high, 0)}", int(n), percent(c) if n else "–", percent(a) if n else "–")
+        for low, high, n, c, a in zip(
+            found.edges[:-1], found.edges[1:], found.counts, found.confidence, found.accuracy, strict=True
+        )
+        if n
+    ]
+    listed = table("The bins.", ("confidence", "rows", "mean", "right"), rows, numbers=(1, 2, 3))
+    caption = (
+        "Share of right predictions in each bin of confidence; on the dashed line both are equal. Below: rows in a bin."
+    )
+    return Section("calibration", "Calibration", paragraph(said) + side_by_side(figure(drawing, caption), listed))
+
+
+def _tendency(more: float) -> str:
+    if abs(more) <= NO_TENDENCY:
+        return "neither too sure nor not sure enough"
+    return "it is too sure" if more > 0 else "it is not sure enough"
+
+
+def _diagram(made: Figure, found: Reliability) -> None:
+    upper, lower = made.subplots(2, 1, height_ratios=(3.4, 1), sharex=True)
+    present = found.counts > 0
+    histogram(upper, np.where(present, found.accuracy, 0), found.edges, ACCENT, alpha=0.3)
+    upper.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    upper.plot(
+        found.confidence[present], found.accuracy[present], color=ACCENT, marker="o", markersize=5.5, linestyle=""
+    )
+    upper.set(ylim=(0, 1.02), xlim=(0, 1), ylabel="share right")
+    histogram(lower, found.counts, found.edges, SECOND, alpha=0.7)
+    lower.set(xlabel="confidence", ylabel="rows", yticks=[found.counts.max()])
+    for axes in (upper, lower):
+        axes.tick_params(length=0)
+        axes.grid(axis="x", visible=False)
+        axes.spines["left"].set_color(LINE)
+
+
+def _values(judged: Judged) -> Section:
+    true, predicted = (values.reshape(len(judged), -1)[:, 0] for values in (judged.y, judged.predicted))
+    parts = np.array_split(np.argsort(predicted, kind="stable"), min(DECILES, len(predicted)))
+    rows, means = [], []
+    for k, part in enumerate(parts, 1):
+        said, is_ = float(predicted[part].mean()), float(true[part].mean())
+        spread = float((true[part] - predicted[part]).std() / np.sqrt(len(part)))
+        means.append((said, is_, spread))
+        rows.append(
+            (str(k), len(part), written(said), written(is_), written(is_ - said), f"± {written(1.96 * spread, 2)}")
+        )
+    name = judged.target if judged.y.ndim == 1 else f"{judged.target} 1"
+    off = sum(abs(is_ - said) > 1.96 * spread for said, is_, spread in means)
+    said_of = (
+        f"In {len(parts) - off} of {len(parts)} deciles of the prediction, the mean of the true values is what is "
+    )
+    said_of += "predicted, within the 95 % interval of that mean."
+    drawing = draw(4.8, 3.8, lambda made: _deciles(made, means, name), f"Deciles of predicted {name}", said_of)
+    heads = ("decile", "rows", "predicted", "true", "difference", "95 %")
+    listed = table("Means in each tenth of the rows, by prediction.", heads, rows, numbers=range(1, 6))
+    shown = side_by_side(
+        figure(drawing, "Mean true value in each decile of the prediction, with 95 % intervals."), listed
+    )
+    return Section("calibration", "Calibration", paragraph(said_of) + shown)
+
+
+def _deciles(made: Figure, means: list[tuple[float, float, float]], name: str) -> None:
+    axes: Any = made.subplots()
+    said, is_, spread = np.array(means).T
+    ends = [min(said.min(), is_.min()), max(said.max(), is_.max())]
+    axes.plot(ends, ends, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
+    axes.errorbar(said, is_, 1.96 * spread, color=ACCENT, linestyle="", marker="o", markersize=4.5, elinewidth=1.2)
+    axes.set_xlabel(f"mean predicted {name}")
+    axes.set_ylabel(f"mean true {name}")
+    axes.tick_params(length=0)
