@@ -31,6 +31,7 @@ _SIGNS = {
     "≈": r"\approx", "∇": r"\nabla", "‖": r"\|", "→": r"\to", "∘": r"\circ", "⊘": r"\oslash",
     "⋆": r"\star", "∗": r"\ast",
 }  # fmt: skip
+_WITHIN_WORDS = {**_LETTERS, "∂": r"\partial", "−": "-", "′": r"^\prime", "²": "^2", "³": "^3"}
 _FENCES = {"⌊": r"\lfloor", "⌋": r"\rfloor", "‖": r"\|", "|": "|"}
 _OPERATORS = {"log", "sin", "cos", "tanh", "max", "min", "exp"}
 _SPECIAL = re.compile(r"([&%$#_{}])")
@@ -88,6 +89,11 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", text)
 
 
+def words_latex(text: str) -> str:
+    """Words in which names of tensors may stand: letters that ``pdflatex`` has in mathematics only are set there."""
+    return "".join(f"${_WITHIN_WORDS[letter]}$" if letter in _WITHIN_WORDS else escape(letter) for letter in text)
+
+
 def _symbol(symbol: Symbol) -> str:
     text = symbol.text
     match symbol.kind:
@@ -96,7 +102,7 @@ def _symbol(symbol: Symbol) -> str:
         case "space":
             return r"\;"
         case "text":
-            return rf"\text{{{escape(text)}}}"
+            return rf"\text{{{words_latex(text)}}}"
         case "bold":
             return rf"\mathbf{{{text}}}"
         case "name":

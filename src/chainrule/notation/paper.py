@@ -23,7 +23,7 @@ from chainrule.notation.document import (
     Values,
     Words,
 )
-from chainrule.notation.latex import box_latex, escape
+from chainrule.notation.latex import box_latex, escape, words_latex
 from chainrule.notation.layout import Box
 from chainrule.notation.sheets import alike, described, sheets, shown
 
@@ -155,7 +155,7 @@ def _words(words: Words) -> str:
 def _word(part: str | Box | Link) -> str:
     match part:
         case str():
-            return _text(part)
+            return words_latex(part)
         case Link(words, _):
             return _words(words)
     return f"${box_latex(part)}$"
@@ -167,7 +167,7 @@ def _values(block: Values) -> str:
     if not block.axes:
         return rf"{title} $= {_number(block.numbers[()])}$"
     sizes = ", ".join(f"${box_latex(axis)}$ {size}" for axis, size in zip(block.axes, block.numbers.shape, strict=True))
-    said = rf"{{\small\color{{soft}}{title} ({sizes}): {_text(described(block.numbers))}\par}}"
+    said = rf"{{\small\color{{soft}}{title} ({sizes}): {words_latex(described(block.numbers))}\par}}"
     laid = sheets(block.axes, block.numbers)
     if alike(block.numbers) or len(laid.sheets) != 1 or laid.rows > TABLE_ROWS or laid.columns > TABLE_COLUMNS:
         return said
@@ -195,15 +195,6 @@ _CODE |= {
     "∂": r"$\partial$", "²": r"\textsuperscript{2}", "³": r"\textsuperscript{3}", "∞": r"$\infty$", "^": r"\^{}",
     "~": r"\~{}", " ": r"\ ", "'": r"\textquotesingle{}", "-": "{-}",
 }  # fmt: skip
-
-
-def _text(words: str) -> str:
-    """Words in which the names of tensors may stand, whose letters ``pdflatex`` has in mathematics only."""
-    return "".join(f"${_SIGNS[letter]}$" if letter in _SIGNS else escape(letter) for letter in words)
-
-
-_SIGNS = {letter: rf"\{name}" for name, letter in GREEK.items() if name not in ("inf", "infinity")}
-_SIGNS |= {"∂": r"\partial", "−": "-", "…": r"\dots", "′": "'", "²": "^2", "³": "^3"}
 
 
 def _code(letter: str) -> str:
