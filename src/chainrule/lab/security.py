@@ -37,6 +37,7 @@ MOST_BODY = 2**20  # bytes of a request that is no upload
 MOST_FRAME = 2**20  # of a WebSocket message
 TOO_BIG = 1009  # the code with which a WebSocket is closed for that (RFC 6455, §7.4.1)
 VIOLATION = 1008
+MOST_DISCARDED = 2**31  # bytes of an upload that is too large, read so that its sender hears why it was refused
 METHODS = frozenset({"GET", "HEAD", "POST"})
 UPLOAD = "/upload"
 
@@ -167,6 +168,8 @@ class Guard:
             ended = True
             refused = Refused(413, f"{reason}; {most / 2**20:.0f} MB at most")
             self._log(scope, refused)
+            if scope["path"] == UPLOAD:
+                await _discard(receive)
             if not begun:
                 await _answer(send, refused)
 
@@ -186,7 +189,7 @@ class Guard:
 
         announced = _headers(scope).get("content-length", ["0"])[0]
         if not announced.isdigit() or int(announced) > most:
-            await refuse(f"{announced[:20]} bytes")
+            await refuse(f"{int(announced) / 2**20:,.0f} MB" if announced.isdigit() else "a length that is no number")
             return
         try:
             await self.application(scope, counted, _Protecting(noted))
@@ -311,6 +314,16 @@ def _refuse_path(scope: Scope) -> None:
     raw: bytes = scope.get("raw_path") or b""
     if _OUT.search(scope["path"]) or _ENCODED.search(raw.partition(b"?")[0]) or "//" in scope["path"]:
         raise Refused(400, "a path that leads elsewhere")
+
+
+async def _discard(receive: Receive) -> None:
+    """Read what is still being sent and keep nothing of it: browsers do not listen before they have sent it all."""
+    received = 0
+    while received < MOST_DISCARDED:
+        message = await receive()
+        received += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
 
 
 async def _answer(send: Send, refused: Refused) -> None:

@@ -32,6 +32,7 @@ MOST_FILES = 5_000
 MOST_ROWS = 200_000
 MOST_COLUMNS = 2_000
 MOST_PIXELS = 4096 * 4096  # of one image
+LONGEST_NAME = 60  # characters of the name of a file
 LARGEST_SIDE = 64  # to which images are scaled
 TABLES = frozenset({*SEPARATORS, *PARQUET})
 ARCHIVE = ".zip"
@@ -143,12 +144,13 @@ class Sets:
             else:
                 raise ChainruleError(_kinds(names))
             self._dropped[key] = (title, place)
-            self.get(key)
+            self.get(key).divided  # noqa: B018 (too few rows are said now, and not when training starts)
         except Exception:
             self._dropped.pop(key, None)
             if place.is_dir():
                 shutil.rmtree(place, ignore_errors=True)
-            place.unlink(missing_ok=True) if not place.is_dir() else None
+            else:
+                place.unlink(missing_ok=True)
             raise
         return key
 
@@ -237,7 +239,8 @@ def _is_hidden(name: str) -> bool:
 def _plain_path(name: str) -> PurePosixPath:
     """The name of a file as a path below the folder it is put into.  Raises ChainruleError where it leads elsewhere."""
     path = PurePosixPath(name.replace("\\", "/"))
-    if not name.isprintable() or not path.parts or path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    outside = path.is_absolute() or ".." in path.parts or ":" in name
+    if outside or not name.isprintable() or not path.parts or max(map(len, path.parts)) > 200:
         raise ChainruleError(f"{name!r} is no name for a file here")
     return path
 
@@ -257,11 +260,16 @@ def _places(names: Sequence[PurePosixPath], folder: Path) -> list[Path]:
         raise ChainruleError(
             f"{alone} lies in no folder; images lie in a folder for each class, whose name is the class"
         )
-    places = []
+    places: list[Path] = []
+    taken: set[Path] = set()
     for number, name in enumerate(names):
         inside = folder / name.parts[-2]
         inside.mkdir(parents=True, exist_ok=True)
-        places.append(inside / f"{number:05d}{name.suffix.lower()}")
+        # Under its own name, so that an error can name it, but for what would be written twice or is too long.
+        place = inside / name.name
+        plain = len(name.name) <= LONGEST_NAME and place not in taken
+        places.append(place if plain else inside / f"{number}{name.suffix.lower()}")
+        taken.add(places[-1])
     return places
 
 

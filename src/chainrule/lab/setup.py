@@ -160,9 +160,9 @@ def read_network(setup: Setup) -> Any:
     text = _text(setup.network, "network")
     if not text.strip():
         return None
+    _refuse_files(text)
     if is_ready(text):
         return text
-    _refuse_files(text)
     made = read_call(f"Network({text})", "network")
     if not isinstance(made, Network):
         raise ChainruleError("network: layers separated by commas are wanted, such as Dense(30), Sigmoid(), Dense(10)")

@@ -1,0 +1,42 @@
+"""Where the lab listens, and what it says where it cannot."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from chainrule.errors import ChainruleError
+from chainrule.lab.server import PORT, listen, names_of
+
+
+def test_a_free_port_is_found() -> None:
+    with listen("127.0.0.1", None) as first, listen("127.0.0.1", None) as second:
+        assert PORT <= first.getsockname()[1] < second.getsockname()[1] < PORT + 20
+        assert first.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_port_that_is_taken() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ChainruleError, match=f"port {port} is in use; choose another"):
+            listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "words"),
+    [
+        ("no such.host.invalid", None, "there is no address"),
+        ("192.0.2.1", 0, "cannot listen on 192.0.2.1"),
+        ("127.0.0.1", 70_000, "a port is a number"),
+    ],
+)
+def test_what_cannot_be_listened_on(host: str, port: int | None, words: str) -> None:
+    with pytest.raises(ChainruleError, match=words):
+        listen(host, port)
+
+
+def test_the_names_of_the_server() -> None:
+    assert names_of("127.0.0.1", 8080) == {"127.0.0.1:8080", "localhost:8080", "[::1]:8080"}
+    assert f"{socket.gethostname().lower()}:8080" in names_of("0.0.0.0", 8080)
+    assert "[fe80::1]:9" in names_of("fe80::1", 9)
