@@ -1,0 +1,69 @@
+"""Which finding explains which: one fault shows itself in many places, and only it has to be mended.
+
+A finding is a consequence where another one, of a kind that leads to it, was found too.  What the first values of the
+parameters show already was not brought about by training, so it is never explained by the learning rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chainrule.diagnosis.finding import Finding
+
+TRAINING = (
+    "no-signal",
+    "not-learning",
+    "memorised-noise",
+    "still-falling",
+    "diverging",
+    "overfitting",
+)
+UNITS = ("dead-units", "saturated-units", "constant-units", "equal-units")
+SIZES = ("vanishing-gradients", "exploding-gradients")
+
+# kind → the kinds it may bring about, the deepest cause first
+LEADS_TO: Mapping[str, tuple[str, ...]] = {
+    "not-finite": (*TRAINING, *UNITS, *SIZES, "backends-disagree", "wrong-gradient", "zero-weights", "rate-too-high"),
+    "wrong-gradient": (*TRAINING, "rate-too-high", "rate-too-low", "backends-disagree"),
+    "zero-weights": (*TRAINING, *UNITS, *SIZES, "rate-too-low", "rate-too-high"),
+    "equal-units": (*TRAINING, "constant-units", "saturated-units", *SIZES, "rate-too-low", "rate-too-high"),
+    "unscaled-inputs": (*TRAINING, *UNITS, *SIZES, "rate-too-high", "rate-too-low"),
+    "identifier-column": ("leaking-column", "memorised-noise", "overfitting"),
+    "leaking-column": (),
+    "dead-units": (*TRAINING, "constant-units", *SIZES, "rate-too-low"),
+    "saturated-units": (*TRAINING, "constant-units", *SIZES, "rate-too-low", "rate-too-high"),
+    "exploding-gradients": ("diverging", "rate-too-high", "rate-too-low", "not-learning", "still-falling"),
+    "vanishing-gradients": ("constant-units", "not-learning", "still-falling", "rate-too-low"),
+    "rate-too-high": (*TRAINING, *UNITS, *SIZES),
+    "constant-units": ("not-learning", "still-falling"),
+    "rate-too-low": TRAINING,
+    "diverging": ("not-learning", "overfitting"),
+    "no-signal": ("not-learning", "memorised-noise", "overfitting", "still-falling", "rate-too-low"),
+    "memorised-noise": ("overfitting",),
+    "missing-class": ("rare-class",),
+}
+
+
+def separated(found: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[tuple[Finding, str], ...]]:
+    """The causes among the findings, and what they explain with the kind that explains it."""
+    kinds = {finding.kind: finding for finding in found}
+    explained: dict[str, str] = {}
+    for kind in LEADS_TO:
+        if kind not in kinds or kind in explained:
+            continue
+        for other in LEADS_TO[kind]:
+            if other in kinds and other not in explained and _may_explain(kinds[kind], kinds[other]):
+                explained[other] = kind
+    for kind, cause in explained.items():
+        while cause in explained:
+            cause = explained[cause]
+        explained[kind] = cause
+    causes = tuple(finding for finding in found if finding.kind not in explained)
+    return causes, tuple((finding, explained[finding.kind]) for finding in found if finding.kind in explained)
+
+
+def _may_explain(cause: Finding, effect: Finding) -> bool:
+    """Training does not bring about what was there before it, nor does what it brought about explain its rate."""
+    if cause.kind == "rate-too-high":
+        return effect.since != "start"
+    return not (effect.kind == "rate-too-high" and cause.since == "training")
