@@ -162,7 +162,7 @@ class LanguageModel(Inspection, NetworkEstimator):
     ) -> Self:
         backend, seed = backend_name(self.backend), self._seed()
         self.target_ = Labels(np.arange(self.input_.symbols))
-        self.specification_ = self._specified(reading, longest)
+        self.specification_ = self._specification_of(reading, longest)
         stepping_of(self.specification_, longest)  # says now where the network cannot generate
         made = self.specification_.step
         step = window_step(made) if reading.length is None else row_step(made)
@@ -215,7 +215,7 @@ class LanguageModel(Inspection, NetworkEstimator):
     def _numbers(self, texts: list[str]) -> list[Array]:
         return [np.asarray(row) for row in self.input_.numbers(texts)]
 
-    def _specified(self, reading: Reading, longest: int) -> Specification:
+    def _specification_of(self, reading: Reading, longest: int) -> Specification:
         owner = "LanguageModel"
         optimizer = OPTIMIZER if self.optimizer is None else self.optimizer
         regularizers = check_learning(owner, optimizer, self.regularizer, self.clipping)

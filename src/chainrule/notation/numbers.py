@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chainrule.equations.evaluate import numpy_function
+from chainrule.equations.evaluate import numpy_function, values_at
 from chainrule.equations.node import Access, Apply, Equation, Expression, Index, Number, Reduce, base_axis
 from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
@@ -167,44 +167,46 @@ class _Numbers:
         for values in itertools.product(*(range(self.sizes[axis]) for axis in node.axes)):
             yield {**at, **dict(zip(node.axes, values, strict=True))}
 
+    def position(self, node: Reduce, at: Mapping[str, int], term: int) -> dict[str, int]:
+        """Where the axes are at one term, the terms counted in order."""
+        places = np.unravel_index(term, [self.sizes[axis] for axis in node.axes])
+        return {**at, **{axis: int(place) for axis, place in zip(node.axes, places, strict=True)}}
+
     def reduced(self, node: Reduce, at: Mapping[str, int]) -> Any:
         if node.operation.startswith("arg"):
             return Number(_plain(self.value(node, at)))
-        terms = [(position, self.value(node.body, position)) for position in self.positions(node, at)]
+        values = values_at(node.body, node.axes, at, self.arrays, self.sizes).reshape(-1)
         if node.operation in ("max", "min"):
-            sign = -1 if node.operation == "max" else 1
-            kept = sorted(terms, key=lambda term: sign * term[1])[: self.terms]
-            parts = [self.put(node.body, position) for position, _ in terms if any(position is k for k, _ in kept)]
+            order = np.argsort(-values if node.operation == "max" else values, kind="stable")
+            parts = [self.put(node.body, self.position(node, at, term)) for term in sorted(order[: self.terms])]
             return parts[0] if len(parts) == 1 else Apply(node.operation, tuple(parts))
         if node.operation == "logsumexp":
-            return self.log_of_sum(node, terms)
-        return self.sum(terms, lambda position: self.put(node.body, position))
+            return self.log_of_sum(node, at, values)
+        return self.sum(values, lambda term: self.put(node.body, self.position(node, at, term)))
 
-    def log_of_sum(self, node: Reduce, terms: list[tuple[dict[str, int], float]]) -> Any:
+    def log_of_sum(self, node: Reduce, at: Mapping[str, int], values: NDArray[Any]) -> Any:
         """log Σ exp; where exp has no number for it, with the largest term taken out: m + log Σ exp(x − m)."""
-        largest = max(value for _, value in terms)
+        largest = float(values.max())
         out = largest if LARGEST_EXPONENT < abs(largest) < math.inf else 0
 
-        def put(position: dict[str, int]) -> Any:
-            part = self.put(node.body, position)
+        def put(term: int) -> Any:
+            part = self.put(node.body, self.position(node, at, term))
             return Apply("exp", (Apply("+", (part, Number(-out))) if out else part,))
 
-        logarithm = Apply("log", (self.sum([(at, math.exp(value - out)) for at, value in terms], put),))
+        logarithm = Apply("log", (self.sum(np.exp(values - out), put),))
         return Apply("+", (Number(out), logarithm)) if out else logarithm
 
-    def sum(self, terms: list[tuple[dict[str, int], float]], put: Callable[[dict[str, int]], Any]) -> Any:
-        """The terms that matter, as ``put`` writes the one at a position, and the rest."""
-        terms = [term for term in terms if term[1] != 0]
-        largest = sorted(terms, key=lambda term: -abs(term[1]))
-        kept = {id(position) for position, _ in largest[: self.terms if len(terms) > self.terms + 1 else None]}
-        parts: list[Any] = []
-        for position, _ in terms:
-            if id(position) in kept:
-                parts.append(put(position))
-        left_out = [value for position, value in terms if id(position) not in kept]
-        if left_out:
+    def sum(self, values: NDArray[Any], put: Callable[[int], Any]) -> Any:
+        """The terms that matter, as ``put`` writes them, and the rest."""
+        terms = np.flatnonzero(values)
+        many = len(terms) > self.terms + 1
+        largest = np.argsort(-np.abs(values[terms]), kind="stable")[: self.terms if many else None]
+        kept = np.sort(terms[largest])
+        parts = [put(int(term)) for term in kept]
+        left_out = values[np.setdiff1d(terms, kept, assume_unique=True)]
+        if left_out.size:
             name = f"rest {len(self.rests) + 1}"
-            self.rests[name] = Rest(math.fsum(left_out), len(left_out))
+            self.rests[name] = Rest(math.fsum(left_out), left_out.size)
             parts.append(Access(name, ()))
         return Number(0) if not parts else parts[0] if len(parts) == 1 else Apply("+", tuple(parts))
 
@@ -218,9 +220,8 @@ class _Numbers:
                 position = tuple(int(self.value(index, at)) for index in indices)
                 inside = all(0 <= i < size for i, size in zip(position, array.shape, strict=True))
                 return array[position].item() if inside else 0
-            case Reduce(operation, _, body):
-                values = [self.value(body, position) for position in self.positions(node, at)]
-                return _reduction(operation, values)
+            case Reduce():
+                return values_at(node, (), at, self.arrays, self.sizes).item()
             case Number(str(axis)):
                 return self.sizes[base_axis(axis)]
             case Number(value):
@@ -260,15 +261,6 @@ def _applied(function: str, waiting: Iterator[Callable[[], Any]]) -> Any:
         return sum(values)
     with np.errstate(all="ignore"):
         return np.asarray(numpy_function(function)(*map(np.asarray, values))).item()
-
-
-def _reduction(operation: str, values: list[Any]) -> Any:
-    match operation:
-        case "sum":
-            return sum(values)
-        case "logsumexp":
-            return float(np.logaddexp.reduce(np.asarray(values, dtype=float)))
-    return getattr(np, operation)(values).item()
 
 
 def _plain(value: Any) -> int | float:

@@ -78,8 +78,8 @@ def _together(
     whole: set[tuple[int, ...]] = set()
     for at, rows in kept.items():
         free = [axis for axis in every if axis not in at]
-        for values in itertools.product(rows, *(range(shape[axis]) for axis in free)):
-            position = dict(zip((*at, *free), (*values[0], *values[1:]), strict=True))
+        for row, others in itertools.product(rows, itertools.product(*(range(shape[axis]) for axis in free))):
+            position = dict(zip((*at, *free), (*row, *others), strict=True))
             whole.add(tuple(position[axis] for axis in every))
     return every, whole
 
