@@ -60,6 +60,7 @@ class LabRun:
         self._seconds = 0.0
         self._due = 0.0  # when the next group of steps may begin, where there is a pace
         self._curves = Curves()
+        self._epochs: list[Mapping[str, float]] = []
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._training = False  # whether it is to go on by itself
         self._ended = False
@@ -230,6 +231,7 @@ class LabRun:
         self._record(trainer.latest)
         if complete:
             trainer.end_epoch()
+            self._epochs.append(dict(trainer.run.history.last))
         self._seconds += time.perf_counter() - start
         if trainer.finished:
             self._end(trainer.run.stopped)
@@ -298,7 +300,7 @@ class LabRun:
             run.stopped,
             np.array(self._curves.steps),
             {name: np.array(values) for name, values in self._curves.values.items()},
-            tuple(run.history.rows()),
+            tuple(self._epochs),
             self._parameters(),
             run.computed_by,
         )

@@ -12,7 +12,7 @@ import socket
 import tempfile
 import threading
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,6 @@ def serve(host: str = LOOPBACK, port: int | None = None, *, open_browser: bool =
     Raises ChainruleError where there is no such address or the port is taken.
     """
     listening = listen(host, port)
-    number = int(listening.getsockname()[1])
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     if not is_loopback(host):
         log.warning(
@@ -49,24 +48,56 @@ def serve(host: str = LOOPBACK, port: int | None = None, *, open_browser: bool =
             "sent is encrypted",
             host,
         )
+
+    def announce(link: str) -> None:
+        print(f"the lab is at {link}\n(Ctrl-C ends it)", flush=True)
+        if open_browser:
+            threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
+
     sets, runs = Sets(), Runs()
-    # The library keeps what it stores where it is told, and otherwise beside the user's files.
-    os.environ["NICEGUI_STORAGE_PATH"] = str(sets.folder / "stored")
-    os.environ["MATPLOTLIB"] = "false"  # that it does not load it
     try:
-        guard = Guard(
-            _application(sets, runs),
-            hosts=names_of(host, number),
-            port=number,
-            any_address=not is_loopback(host),
-            most_upload=MOST_BYTES + OVERHEAD,
-        )
-        link = f"http://{_written(host)}:{number}/?{TOKEN}={guard.token}"
         with suppress(KeyboardInterrupt):
-            _run(guard, listening, link, open_browser)
+            answer(sets, runs, listening, host, announce)
     finally:
         runs.close()
         sets.close()
+
+
+def answer(sets: Sets, runs: Runs, listening: socket.socket, host: str, announce: Callable[[str], None]) -> None:
+    """Answer requests at a socket, about these sets and runs, until the process is asked to end.
+
+    ``announce`` is told the link with the token, once there is an answer to it.
+    """
+    # The library keeps what it stores where it is told, and otherwise beside the user's files.
+    os.environ["NICEGUI_STORAGE_PATH"] = str(sets.folder / "stored")
+    os.environ["MATPLOTLIB"] = "false"  # that it does not load it
+    import uvicorn
+
+    port = int(listening.getsockname()[1])
+    guard = Guard(
+        _application(sets, runs),
+        hosts=names_of(host, port),
+        port=port,
+        any_address=not is_loopback(host),
+        most_upload=MOST_BYTES + OVERHEAD,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            announce(f"http://{_written(host)}:{port}/?{TOKEN}={guard.token}")
+
+    config = uvicorn.Config(
+        guard,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws_max_size=MOST_FRAME,
+        timeout_graceful_shutdown=2,
+        lifespan="on",
+    )
+    Server(config).run(sockets=[listening])
 
 
 def listen(host: str, port: int | None) -> socket.socket:
@@ -122,7 +153,6 @@ def _application(sets: Sets, runs: Runs) -> Any:
     """The page and the uploads, not guarded."""
     from fastapi import FastAPI
     from nicegui import ui
-    from starlette.requests import Request
     from starlette.responses import JSONResponse
 
     from chainrule.lab.page import BOOT, Page, head
@@ -151,7 +181,7 @@ def _application(sets: Sets, runs: Runs) -> Any:
         dark=None,
         tailwind=False,
         gzip_middleware_factory=None,  # nothing goes over a network
-        reconnect_timeout=30.0,
+        reconnect_timeout=10.0,  # a page that is gone for longer is loaded anew, from its address
         show_welcome_message=False,
     )
     return application
@@ -188,28 +218,3 @@ def _add(sets: Sets, form: FormData) -> str:
                 shutil.copyfileobj(file.file, target)
             dropped.append(Dropped(unquote(file.filename), path))
         return sets.add(dropped)
-
-
-def _run(guard: Guard, listening: socket.socket, link: str, open_browser: bool) -> None:
-    """Answer requests until the user has had enough."""
-    import uvicorn
-
-    config = uvicorn.Config(
-        guard,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws_max_size=MOST_FRAME,
-        timeout_graceful_shutdown=2,
-        lifespan="on",
-    )
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            print(f"the lab is at {link}\n(Ctrl-C ends it)", flush=True)
-            if open_browser:
-                threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
-
-    Server(config).run(sockets=[listening])
