@@ -38,11 +38,8 @@ def make(sets: Sets):
         one.close()
 
 
-def wait(run: LabRun, seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while run.state == "running":
-        assert time.monotonic() < end, "the run does not come to its end"
-        time.sleep(0.005)
+def wait(run: LabRun) -> None:
+    assert run.wait(30) != "running", "the run does not come to its end"
 
 
 def fitted(setup: Setup, data: LabSet) -> cr.Classifier:

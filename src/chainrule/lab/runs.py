@@ -62,7 +62,8 @@ class LabRun:
         self._curves = Curves()
         self._epochs: list[Mapping[str, float]] = []
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self._training = False  # whether it is to go on by itself
+        self._resting = threading.Event()  # set where it is not to go on by itself
+        self._resting.set()
         self._ended = False
         self._closed = False
         self._wanted = threading.Event()  # somebody would like a newer snapshot
@@ -95,7 +96,7 @@ class LabRun:
             return "failed"
         if self._ended:
             return "finished"
-        if self._training:
+        if not self._resting.is_set():
             return "running"
         return "paused" if self._trainer.run.step else "ready"
 
@@ -128,6 +129,11 @@ class LabRun:
         """Do one minibatch: the update that ``walk()`` has just shown.  Pauses a run that is training."""
         self._ask(self._one_step)
         return self.snapshot()
+
+    def wait(self, seconds: float | None = None) -> State:
+        """Wait until it is paused or over, no longer than ``seconds``; the state that it is in then."""
+        self._resting.wait(seconds)
+        return self.state
 
     def close(self) -> None:
         """End its thread; the run is of no use after that."""
@@ -201,7 +207,7 @@ class LabRun:
         self._entered.enter_context(self._trainer)
         while not (self._closed and self._jobs.empty()):
             try:
-                self._jobs.get(timeout=self._rest() if self._training else None)()
+                self._jobs.get(timeout=None if self._resting.is_set() else self._rest())()
             except queue.Empty:
                 self._go_on()
         self._entered.close()
@@ -249,26 +255,27 @@ class LabRun:
         """No more steps; what watches the run (the best epoch) has its say."""
         if reason is not None:
             self._trainer.run.stop(reason)
-        self._training, self._ended = False, True
         self._entered.close()
+        self._ended = True
         self._publish()
+        self._resting.set()
 
     def _fail(self, error: Exception) -> None:
-        self._training = False
-        self.error = str(error) if isinstance(error, ChainruleError) else f"{type(error).__name__}: {error}"
         self._entered.close()
+        self.error = str(error) if isinstance(error, ChainruleError) else f"{type(error).__name__}: {error}"
         self._publish()
+        self._resting.set()
 
     def _set_training(self) -> None:
         self._refuse_ended()
-        self._training = True
+        self._resting.clear()
 
     def _unset_training(self) -> None:
-        self._training = False
         self._publish()
+        self._resting.set()
 
     def _one_step(self) -> None:
-        self._training = False
+        self._resting.set()
         self._refuse_ended()
         try:
             self._advance(1)
