@@ -56,7 +56,13 @@ _LOSSES = (
     "Poisson",
 )
 _PENALTIES = ("L2", "L1", "ElasticNet")
-EXAMPLE = "data x[b,i]\nparameter W[i,j], β[j]\nz[b,j] = sum[i](x[b,i]*W[i,j]) + β[j]\na[b,j] = tanh(z[b,j])"
+# A layer in the language, on what a set has on its axes.
+_EXAMPLE = """\
+data x[b,{0}]
+parameter W[{0},j], β[j]
+axis j = 12
+z[b,j] = sum[{0}](x[b,{0}]*W[{0},j]) + β[j]
+a[b,j] = tanh(z[b,j])"""
 
 
 class Form:
@@ -86,7 +92,7 @@ class Form:
             self.add.props("outlined dense options-dense")
             self._problem("network")
             self.equations = self._text("equations", "or equations, before the layers", self.setup.equations)
-            self.equations.props["placeholder"] = EXAMPLE
+            self.equations.props["placeholder"] = _EXAMPLE.format("i")
             self.equations.props("stack-label")
             self._problem("equations")
         with ui.element("div").classes("lab-group"):
@@ -224,6 +230,8 @@ class Form:
         what = what.replace("classs", "classes")
         words = ", ".join(filter(None, (f"{count(len(whole))} rows", columns, f"to predict: {what}")))
         self.about.set_content(text(words))
+        axes = {3: "h,w", 4: "h,w,c"}.get(len(shape), "i")
+        self.equations.props["placeholder"] = _EXAMPLE.format(axes)
         self.target.set_visibility(bool(data.columns))
         if data.columns:
             self.target.set_options(list(data.columns), value=self.setup.target or whole.target)
@@ -244,11 +252,7 @@ def _offering(options: dict[str, str], value: str) -> dict[str, str]:
     return options if value in options else {**options, value: value}
 
 
-def _strength(regularizer: str) -> float | None:
-    return _keyword(regularizer)
-
-
-def _keyword(regularizer: str) -> float | None:
+def _strength(regularizer: str) -> float:
     found = first_number(regularizer, "strength") if "strength" in regularizer else None
     return 0.0001 if found is None else found
 

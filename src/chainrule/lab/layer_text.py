@@ -99,6 +99,5 @@ def _argument(call: str, keyword: str, positional: bool = True) -> ast.expr | No
         return None
     if not isinstance(parsed, ast.Call) or not call.isascii():
         return None
-    if positional and parsed.args:
-        return parsed.args[0]
-    return next((one.value for one in parsed.keywords if one.arg == keyword), None)
+    named = next((one.value for one in parsed.keywords if one.arg == keyword), None)
+    return parsed.args[0] if named is None and positional and parsed.args else named

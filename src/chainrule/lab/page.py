@@ -125,10 +125,10 @@ class Page:
                 for number, (_, _, title) in enumerate(step.STAGES, start=1)
             ]
         self.anew = self._button("New run", self._start_anew)
-        with self._button("Export", _nothing).props('aria-haspopup="menu"'), ui.menu():
+        with self._button("Export", _nothing).props('aria-haspopup="menu"'), ui.menu().props('role="menu"'):
             for title, made in EXPORTS.items():
-                ui.menu_item(title, partial(self._export, title, made))
-            ui.menu_item("A link to this set-up", self._copy_link)
+                ui.menu_item(title, partial(self._export, made)).props('role="menuitem"')
+            ui.menu_item("A link to this set-up", self._copy_link).props('role="menuitem"')
         self.status = Markup("status", role="status")
         for button in (self.train, *self.stages, self.anew):
             button.set_enabled(False)
@@ -210,9 +210,16 @@ class Page:
         if self.run is not None and self.run.setup == setup:
             await self._rest()
         elif self.run is None or self.run.state == "ready":
-            await self._start_anew()
+            await self._make()
 
     async def _start_anew(self) -> None:
+        """A run of what stands in the form at this moment."""
+        before, self.setup = self.run, self.form.setup
+        await self._checked(self.setup)
+        if self.run is before:
+            await self._make()
+
+    async def _make(self) -> None:
         """A run of the present set-up; one that never trained makes room for it."""
         if self.data is None or not self.valid:
             raise ChainruleError("the set-up has a mistake, which stands beside the field")
@@ -242,7 +249,7 @@ class Page:
             self.walked_at = run.snapshot().step
 
     async def _train_or_pause(self) -> None:
-        run = self._present()
+        run = await self._present()
         if run.state == "running":
             await to_thread(run.pause)
             await self._rest()
@@ -251,7 +258,7 @@ class Page:
 
     async def _advance(self, stage: int) -> None:
         """Forward, backward or update of the coming minibatch, with all that stands before it."""
-        run = self._present()
+        run = await self._present()
         if run.state == "running":
             await to_thread(run.pause)
         if self.walk is None or self.stage in (0, len(step.STAGES)) or run.snapshot().step != self.walked_at:
@@ -267,7 +274,10 @@ class Page:
             f"document.getElementById('phase-{phase}')?.scrollIntoView({{block: 'start', behavior: 'smooth'}})"
         )
 
-    def _present(self) -> LabRun:
+    async def _present(self) -> LabRun:
+        """The run; one that has ended meanwhile, in another tab or unused for long, is made anew."""
+        if self.run is not None and self.runs.get(self.run.id) is None:
+            await self._start_anew()
         if self.run is None:
             raise ChainruleError("there is no run yet; the set-up must be without mistakes first")
         return self.run
@@ -299,8 +309,11 @@ class Page:
         if moving and (self.pane in WALKED or self.place):
             await self._walk(run)
             self.stage = len(step.STAGES)
-        looked = Looked(run, seen, self.walk, self.stage, self.row, self._opened(), self.other, self.derivation)
-        self.centre.show(await to_thread(pane, self.pane, looked))
+        looked = Looked(
+            self.pane, run, seen, self.walk, self.stage, self.row, self._opened(), self.other, self.derivation
+        )
+        self.centre.show(await to_thread(pane, looked))
+        self.centre.place.props(f'data-pane="{looked.pane}"')
         self.curves.show(side_curves(seen))
         self._draw_element(looked.chosen)
         self._draw_tools(run)
@@ -400,7 +413,7 @@ class Page:
         await self._guarded(_nothing)
 
     async def _set_value(self) -> None:
-        run, chosen = self._present(), self._opened()
+        run, chosen = await self._present(), self._opened()
         if chosen is None or self.by_hand.value is None:
             raise ChainruleError("write the number that the weight is to be")
         effect = await to_thread(run.set_value, chosen.quantity.name, chosen.position, float(self.by_hand.value))
@@ -419,9 +432,9 @@ class Page:
     async def _seen(self, event: Any) -> None:
         self.visible = bool(event.args)
 
-    async def _export(self, title: str, made: Callable[[LabRun], exports.File]) -> None:
+    async def _export(self, made: Callable[[LabRun], exports.File]) -> None:
         async def export() -> None:
-            file = await to_thread(made, self._present())
+            file = await to_thread(made, await self._present())
             ui.download.content(file.content, file.name)
 
         await self._guarded(export)

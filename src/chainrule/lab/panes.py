@@ -29,6 +29,7 @@ _NO_SCORES = ("epoch", "steps", "loss", "validation_loss", "learning_rate", "gra
 class Looked:
     """A run as it is drawn: what is known of it, the step shown and how much of it is done, what is chosen."""
 
+    pane: str
     run: LabRun
     seen: Snapshot
     walk: Walk | None
@@ -39,9 +40,9 @@ class Looked:
     derivation: str
 
 
-def pane(name: str, looked: Looked) -> str:
-    """The markup of one pane."""
-    return _DRAWN[name](looked)
+def pane(looked: Looked) -> str:
+    """The markup of the pane that is looked at."""
+    return _DRAWN[looked.pane](looked)
 
 
 def _step(looked: Looked) -> str:

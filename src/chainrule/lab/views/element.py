@@ -29,7 +29,7 @@ def panel(walk: Walk, element: Element) -> str:
     quantity = element.quantity
     name = walk.names.tensor(quantity.name, [literal(at) for at in element.position])
     parts = [
-        f'<header><h2>{symbol(name)}</h2><output class="value">{number(element.value, 6)}</output></header>',
+        f'<header><h2 aria-label="{text(element.name)}">{symbol(name)}</h2><output class="value">{number(element.value, 6)}</output></header>',
         f'<p class="what"><code>{text(element.name)}</code> {_where(element)}</p>',
         _moves(element),
     ]
