@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -27,6 +28,8 @@ MOST_EPOCHS, MOST_ROWS_A_STEP = 10_000, 100_000
 MOST_PARAMETERS = 20_000_000
 
 Estimator = Classifier | Regressor
+
+log = logging.getLogger("chainrule.lab")
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,9 @@ class Setup:
             self.specified(data)
         except ChainruleError as error:
             problems[self._blamed(data)] = str(error).removeprefix("network: ")
+        except Exception as error:  # what was typed must not end the page on which it can be mended
+            log.exception("a set-up that cannot be made: %.300r", self)
+            problems["network"] = f"this cannot be made ({type(error).__name__}: {error})"
         return problems
 
     def estimator(self, classes: bool) -> Estimator:

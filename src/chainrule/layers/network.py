@@ -66,6 +66,11 @@ class Custom(Layer):
 
     function: Callable[[tuple[str, ...]], str | Layer]
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.function):
+            raise ChainruleError(f"Custom: a function from the axes of x to equations is wanted, not {self.function!r}")
+
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         return as_layer(self.function(x.axes), type(self).__name__).compose(under, x)
 
@@ -137,6 +142,8 @@ class Sum(_Composite):
 
 
 def _sum(under: Composition, scope: str, terms: tuple[Tensor, ...], remedy: str) -> Tensor:
+    if not terms:
+        raise ChainruleError(f"{scope}: there is nothing to add; give it at least one layer")
     first = terms[0]
     for term in terms[1:]:
         if len(term.axes) != len(first.axes):
@@ -161,6 +168,8 @@ class Branch(_Composite):
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         scope = under.scope(self.family)
         parts = tuple(layer.compose(under, x) for layer in self.layers)
+        if not parts:
+            raise ChainruleError(f"{scope}: there are no branches; give it at least one layer")
         if len({len(part.axes) for part in parts}) > 1:
             raise ChainruleError(f"{scope}: branches with different axes: {', '.join(map(str, parts))}")
         remedy = 'only the last axes of branches may: give the layers padding="same" and the same strides'
