@@ -78,7 +78,11 @@ def test_derive_and_check_a_model(run: Command, tmp_path: Path) -> None:
     assert run("train", "iris", "--out", "m", "--epochs", "1", "--network", "Dense(4), Sigmoid(), Dense(3)")[0] == 0
     assert "∂dense1.W" in run("derive", "m", "--wrt", "dense1.W", "--format", "equations")[1]
     record = json.loads(run("check", "m", "--json")[1])
-    assert record["passed"] and {one["tensor"] for one in record["gradients"]} >= {"dense1.W", "dense2.W"}
+    assert record["passed"] and {one["name"] for one in record["examined"] if not one["skipped"]} >= {"gradients"}
+    code, said, _ = run("check", "m", "iris")
+    assert code == int("Warning" in said or "Error" in said) and "δ of 2 layers" in said
+    assert "--target is for DATA" in run("check", "m", "--target", "kind")[2]
+    assert "DATA is for a model" in run("check", TWO_LAYER, "iris")[2]
     assert "dense1" in run("info", "m")[1]
     assert json.loads(run("info", "m", "--json")[1])["estimator"] == "Classifier"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -58,7 +59,7 @@ def check(
         _check_equations(file, of, wrt, seed, json)
 
 
-def _refuse_options(what: str, options: dict[str, object]) -> None:
+def _refuse_options(what: str, options: Mapping[str, object]) -> None:
     given = next((name for name, value in options.items() if value is not None), None)
     if given is not None:
         raise ChainruleError(f"{given} is for {what}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.diagnosis.finding import Finding
+from chainrule.diagnosis.finding import Finding, Since
 
 TRAINING = (
     "no-signal",
@@ -45,25 +45,29 @@ LEADS_TO: Mapping[str, tuple[str, ...]] = {
 
 
 def separated(found: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[tuple[Finding, str], ...]]:
-    """The causes among the findings, and what they explain with the kind that explains it."""
-    kinds = {finding.kind: finding for finding in found}
-    explained: dict[str, str] = {}
-    for kind in LEADS_TO:
-        if kind not in kinds or kind in explained:
-            continue
-        for other in LEADS_TO[kind]:
-            if other in kinds and other not in explained and _may_explain(kinds[kind], kinds[other]):
-                explained[other] = kind
-    for kind, cause in explained.items():
-        while cause in explained:
-            cause = explained[cause]
-        explained[kind] = cause
-    causes = tuple(finding for finding in found if finding.kind not in explained)
-    return causes, tuple((finding, explained[finding.kind]) for finding in found if finding.kind in explained)
+    """The causes among the findings, and what they explain with the kind that explains it in the end."""
+    since: dict[str, Since] = {}
+    for finding in found:
+        since[finding.kind] = "start" if "start" in (finding.since, since.get(finding.kind)) else finding.since
+    because: dict[str, str] = {}
+    for kind, effects in LEADS_TO.items():
+        for effect in effects:
+            both = kind in since and effect in since and effect not in because
+            if both and _origin(kind, because) != effect and _may_explain(kind, since[kind], effect, since[effect]):
+                because[effect] = kind
+    causes = tuple(finding for finding in found if finding.kind not in because)
+    return causes, tuple((finding, _origin(finding.kind, because)) for finding in found if finding.kind in because)
 
 
-def _may_explain(cause: Finding, effect: Finding) -> bool:
+def _origin(kind: str, because: Mapping[str, str]) -> str:
+    """The cause of the cause, as far back as there is one."""
+    while kind in because:
+        kind = because[kind]
+    return kind
+
+
+def _may_explain(kind: str, since: Since, effect: str, effect_since: Since) -> bool:
     """Training does not bring about what was there before it, nor does what it brought about explain its rate."""
-    if cause.kind == "rate-too-high":
-        return effect.since != "start"
-    return not (effect.kind == "rate-too-high" and cause.since == "training")
+    if kind == "rate-too-high" or since == "training":
+        return effect_since != "start" and (since != "training" or effect != "rate-too-high")
+    return True

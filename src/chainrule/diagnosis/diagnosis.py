@@ -60,11 +60,11 @@ class Diagnosis:
         made: list[Block] = [Paragraph((self.verdict,))]
         for finding in self.findings:
             made.append(Heading((f"{WORDS[finding.severity].capitalize()}: {finding.kind} · {finding.where}",), 3))
-            made.append(Paragraph((finding.evidence,)))
+            made.append(Paragraph((_sentence(finding.evidence),)))
             made.append(Paragraph((f"→ {finding.advice}",)))
         if self.consequences:
             made.append(Heading(("What follows from it",)))
-            made.append(Legend(tuple(_consequence(finding, cause) for finding, cause in self.consequences)))
+            made += [Paragraph((_consequence(finding, cause),)) for finding, cause in self.consequences]
         made.append(Heading(("What was examined",)))
         made.append(Legend(tuple(_row(one) for one in self.examined)))
         return tuple(made)
@@ -97,8 +97,14 @@ class Diagnosis:
         return self.text()
 
 
-def _consequence(finding: Finding, cause: str) -> tuple[tuple[str], tuple[str]]:
-    return (f"{finding.kind} · {finding.where}",), (f"{finding.evidence} Explained by {cause}.",)
+def _sentence(text: str) -> str:
+    """Text with a capital at its start, unless it begins with a name."""
+    word = text.split(maxsplit=1)[0]
+    return text[0].upper() + text[1:] if word.isascii() and word.isalpha() else text
+
+
+def _consequence(finding: Finding, cause: str) -> str:
+    return f"{finding.kind} · {finding.where}, explained by {cause}: {finding.evidence}"
 
 
 def _row(one: Examined) -> tuple[tuple[str], tuple[str]]:

@@ -36,11 +36,16 @@ def flow(subject: Subject) -> Examined:
     if len(sizes) > 1:
         found = _across(sizes, before)
         findings += [found] if found is not None else []
-    along, along_before = growth_in_time(subject, subject.now), growth_in_time(subject, subject.at_first)
-    for layer, growth in along.items():
-        if growth > EXPLODED or not np.isfinite(growth):
-            since: Since = "start" if not along_before.get(layer, 0.0) <= EXPLODED else "training"
-            findings.append(_in_time(layer, growth, since))
+    # What explodes with the first values throws the first step out of every valley, whatever comes of it later.
+    both: tuple[tuple[Since, Walk], ...] = (("start", subject.at_first), ("training", subject.now))
+    for since, walk in both:
+        growth = growth_in_time(subject, walk)
+        found_in = {finding.where for finding in findings}
+        findings += [
+            _in_time(layer, growth[layer], since)
+            for layer in growth
+            if not growth[layer] <= EXPLODED and layer not in found_in
+        ]
     last = next(reversed(sizes), "")
     ratios = [sizes[layer] / sizes[last] for layer in sizes if sizes[last] > 0]
     said = f"δ of {len(sizes)} layers"
@@ -109,7 +114,8 @@ def _across(sizes: dict[str, float], before: dict[str, float]) -> Finding | None
         kind,
         layer,
         "warning",
-        f"δ of {layer} is {ratios[layer]:.2g} times that of {last}, {steps} layers behind it ({each:.2g} a layer), "
+        f"δ of {layer} is {ratios[layer]:.2g} times that of {last}, {steps} layer{'s' if steps > 1 else ''} behind it "
+        f"({each:.2g} a layer), "
         f"{when}.",
         advice,
         {"ratio": ratios[layer], "layers": steps, "each": each, "ratio_at_first": float(first)},
@@ -122,7 +128,8 @@ def _in_time(layer: str, growth: float, since: Since) -> Finding:
         "exploding-gradients",
         layer,
         "warning",
-        f"along the steps of {layer}, δ grows to {growth:.2g} times its median.",
+        f"along the steps of {layer}, δ grows to {growth:.2g} times its median, "
+        f"{'with the first values' if since == 'start' else 'since training'}.",
         "Start with smaller recurrent weights (Orthogonal()), use LSTM or GRU, or clip the gradients "
         "(clipping=ClipGlobalNorm(1.0)).",
         {"growth": growth},

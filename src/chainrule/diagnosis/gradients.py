@@ -29,6 +29,7 @@ FEWEST, MOST = 4, 24  # elements of a parameter: half those with the largest der
 FIRST_STEPS = (1e-3, 6e-5, 4e-6)  # of the element's size, at least of 1
 HALVINGS = 5  # each sequence ends about where the next one begins, the last where rounding leaves four digits
 KNOWN = 1e-3  # a slope that is known less well says nothing
+NOTHING = 1e-12  # a slope that is 0 is known to be so
 CLOSE = 1e-7  # known so well, it needs no shorter steps
 # Float64 leaves about nine digits of a difference; derivations that are wrong are wrong in the first.
 TOLERANCE = 1e-5
@@ -52,7 +53,7 @@ class Comparison:
     @property
     def known(self) -> bool:
         """Whether the numeric value says anything."""
-        return not self.kink and self.known_to <= KNOWN * (abs(self.numeric) + abs(self.derived))
+        return not self.kink and self.known_to <= KNOWN * (abs(self.numeric) + abs(self.derived)) + NOTHING
 
     def error(self, floor: float) -> float:
         """The relative difference."""

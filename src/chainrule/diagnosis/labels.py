@@ -72,8 +72,8 @@ def signal(subject: Subject) -> Examined:
         return skipped(name, "the targets do not vary")
     told = neighbours_tell(given)
     aside = _aside(subject, given)
-    said = f"the model explains {known:.0%} of the targets"
-    said += "" if told is None else f"; rows that are near each other are alike, by {told:.1f} deviations"
+    said = f"the model explains {max(0.0, known):.0%} of the targets"
+    said += "" if told is None else f"; those of neighbouring rows agree, {told:.1f} deviations above chance"
     silent = told is not None and told < SIGNAL
     numbers = {"explained": known, **({} if told is None else {"deviations": told})}
     numbers |= {} if aside is None else {"validation": aside}
@@ -159,7 +159,7 @@ def _no_signal(given: Given, numbers: dict[str, float]) -> Finding:
         "no-signal",
         "targets",
         "error",
-        f"the model knows no more than the {what} (it explains {numbers['explained']:.1%}){_said(numbers)}.",
+        f"the model knows no more than the {what} (it explains {max(0.0, numbers['explained']):.1%}){_said(numbers)}.",
         "Check that rows and targets belong together: sorted or shuffled apart, they say nothing of each other.",
         numbers,
     )
@@ -171,7 +171,7 @@ def _not_learning(given: Given, numbers: dict[str, float]) -> Finding:
         "not-learning",
         "network",
         "error",
-        f"the model knows no more than the {what} (it explains {numbers['explained']:.1%}){_said(numbers)}.",
+        f"the model knows no more than the {what} (it explains {max(0.0, numbers['explained']):.1%}){_said(numbers)}.",
         "Train for longer, raise the learning rate, or take a larger network; try without penalties and dropout first.",
         numbers,
     )

@@ -63,8 +63,9 @@ def _of_classes(labels: Array) -> float:
     """How often neighbours have the same label, 0 as often as any two rows."""
     shares: Array = np.bincount(labels) / len(labels)
     by_chance = float((shares**2).sum())
-    changes = int((labels[1:] != labels[:-1]).sum()) - (np.count_nonzero(shares) - 1)
-    same = 1 - max(0, changes) / (len(labels) - 1)
+    least = int(np.count_nonzero(shares)) - 1  # changes of label, where each class lies together
+    changes = int(np.count_nonzero(labels[1:] != labels[:-1]))
+    same = 1 - max(0, changes - least) / (len(labels) - 1)
     return float((same - by_chance) / (1 - by_chance)) if by_chance < 1 else 0.0
 
 
@@ -95,7 +96,7 @@ def shared_rows(subject: Subject) -> Examined:
     if given is None:
         return skipped(name, NO_DATA)
     if given.aside is None:
-        return skipped(name, "needs validation rows of one shape")
+        return skipped(name, "the model has no validation rows, or none of one shape")
     training, aside = (_as_texts(inputs) for inputs in given.aside)
     known = set(training)
     shared = sum(row in known for row in aside)

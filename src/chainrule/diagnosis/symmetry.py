@@ -42,8 +42,8 @@ def symmetry(subject: Subject) -> Examined:
         alike = copies(np.vstack([_scaled(units), _scaled(by_unit(values[adjoints[equation.name]]))]))
         if units.shape[1] > 1 and alike > SHARE * units.shape[1]:
             findings.append(_alike(scope(equation.name), alike, units.shape[1]))
-    said = f"{layers} hidden layers, {len(subject.step.parameters)} parameters; units that are no copies of each other"
-    return Examined("symmetry", said if not findings else said.partition(";")[0], tuple(findings))
+    said = f"units of {layers} hidden layers, {len(subject.step.parameters)} parameters"
+    return Examined("symmetry", said if findings else f"{said}: none alike, none held at 0", tuple(findings))
 
 
 def by_unit(values: Array) -> Array:
