@@ -15,7 +15,7 @@ from chainrule.cli.report import NAME as REPORT
 from chainrule.errors import ChainruleError
 from chainrule.estimators.language_model import LanguageModel, read_text
 from chainrule.estimators.settings import read_call
-from chainrule.report import Origin, report
+from chainrule.report import Origin, report_unchecked
 
 SHOWN = 200  # symbols of the sample
 NAMES = 10  # short texts
@@ -83,7 +83,7 @@ def run(request: Request) -> None:
     model.history_.to_csv(folder / "history.csv")
     write_text(folder / "derivation.html", derivation)
     if request.report:
-        report(model, origin=Origin(request.path.stem)).save(folder / REPORT)
+        report_unchecked(model, None, None, Origin(request.path.stem)).save(folder / REPORT)
     _report(model, request, folder, seconds)
 
 

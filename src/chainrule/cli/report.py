@@ -44,7 +44,8 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write one HTML page that needs nothing else: data, network, learning curves, mistakes, best and worst examples,
-    calibration, weights, what predictions rest on, the derivation, one example number by number, settings.
+    calibration, weights, what predictions rest on, the derivation, one example number by number, settings; and,
+    which that of ``chainrule train`` has not, what ``chainrule check`` finds.
     """
     fitted = load_model(model)
     folder = model if model.is_dir() else model.parent

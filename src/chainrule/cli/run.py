@@ -21,7 +21,7 @@ from chainrule.cli.scores import confusion_table, residual_table
 from chainrule.cli.sets import Set, in_words_of
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
-from chainrule.report import report
+from chainrule.report import report_unchecked
 from chainrule.report.scores import Score, accuracy, regression_scores
 from chainrule.training.callbacks import EarlyStopping
 
@@ -81,7 +81,7 @@ def run(request: Request) -> None:
     write(remembered, folder)
     if request.report:
         with in_words_of(kept):
-            report(model, kept.X, kept.y, origin_of(remembered, training)).save(folder / REPORT)
+            report_unchecked(model, kept.X, kept.y, origin_of(remembered, training)).save(folder / REPORT)
     if request.json:
         print_json(
             {

@@ -26,7 +26,7 @@ from chainrule.notation.document import (
 )
 from chainrule.notation.layout import EQUALS, Box, row
 from chainrule.notation.mathml import box_mathml, math_element
-from chainrule.notation.text import plain_words
+from chainrule.notation.text import box_text, plain_words
 
 # Widths, in letters, of a formula that has its line to itself, beside its matrix form, beside words.
 FULL, HALF, STEP = 88, 44, 52
@@ -240,9 +240,10 @@ def _fold(summary: Line, inside: str, unfolded: bool) -> str:
     index = f'<span class="index">{_math(summary.left, summary.right, width)}</span>'
     matrix = "" if summary.matrix is None else f'<span class="matrix">{_math(*summary.matrix, width)}</span>'
     kind = ' class="both"' if matrix else ""
-    return (
-        f"<details{' open' if unfolded else ''}><summary{kind}>{index}{matrix}</summary><div>{inside}</div></details>"
-    )
+    # What a screen reader says of it: to some of them a formula alone is no name.
+    name = summary.right if summary.left is None else row(summary.left, EQUALS, summary.right)
+    line = f'<summary{kind} aria-label="{escape(box_text(name))}">{index}{matrix}</summary>'
+    return f"<details{' open' if unfolded else ''}>{line}<div>{inside}</div></details>"
 
 
 def _panel(panel: Panel) -> str:

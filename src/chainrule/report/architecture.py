@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
 from chainrule.equations.walk import tensors
-from chainrule.estimators.summary import Part, parts, scope_of, sizes_for_one_row
+from chainrule.estimators.summary import Part, parts, scope_of
 from chainrule.report.page import Section, figure, fold, paragraph, table
 
 WIDTH, HEIGHT, GAP, BETWEEN = 340, 50, 22, 26  # of a box, and what is free below and beside it
@@ -38,7 +39,7 @@ def section(model: Any) -> Section:
         f"{len(made)} layers with {total:,} parameters; a prediction takes {work:,} multiplications and additions a "
         "row. Layers that learn are outlined; a line past others is a residual connection or a branch."
     )
-    sizes = sizes_for_one_row(system)
+    sizes = solve_sizes(system, {}, partial=True)
     drawing = diagram(system, made, reads, sizes)
     rows = [
         (part.name, part.output, " × ".join(map(str, part.shape)) or "1", part.parameters, part.multiply_adds)
@@ -47,6 +48,8 @@ def section(model: Any) -> Section:
     rows.append(("total", "", "", total, work))
     heads = ("layer", "gives", "values a row", "parameters", "multiply-adds a row")
     listed = table("The layers in the order in which they are computed.", heads, rows, numbers=(2, 3, 4))
+    if model.input_.length is not None:
+        said += " Where rows differ in length, costs are those of one position."
     body = paragraph(said) + figure(drawing, f"From x, what the network reads, to {made[-1].output}.")
     return Section("architecture", "Architecture", body + fold("The same as a table", listed))
 
@@ -83,7 +86,7 @@ def diagram(system: System, made: tuple[Part, ...], reads: Mapping[str, set[str]
         return 40 + level * step
 
     drawn, lanes = [], []
-    axes = ", ".join(f"{axis} {sizes.get(axis, 1)}" for axis in system.input_by_name["x"].axes if axis != "b")
+    axes = " · ".join(_sized(axis, sizes) for axis in system.input_by_name["x"].axes if axis != "b")
     drawn.append(f'<text x="{centre:.0f}" y="14" text-anchor="middle"><tspan class="name">x</tspan> {axes}</text>')
     for name, sources in reads.items():
         box = boxes[name]
@@ -134,7 +137,7 @@ def _placed(made: tuple[Part, ...], reads: Mapping[str, set[str]]) -> dict[str, 
 
 def _box(part: Part, x: float, y: float, width: float, sizes: Mapping[str, int], system: System) -> str:
     axes = system.tensor_axes[part.output.partition("[")[0]]
-    shape = "  ".join(f"{axis} {sizes[axis]:,}" for axis in axes if axis != "b") or "1 value"
+    shape = " · ".join(_sized(axis, sizes) for axis in axes if axis != "b") or "1 value"
     kind = "box learns" if part.parameters else "box"
     learns = f"{part.parameters:,} parameters" if part.parameters else ""
     costs = f"{part.multiply_adds:,} multiply-adds" if part.multiply_adds else ""
@@ -152,6 +155,11 @@ def _box(part: Part, x: float, y: float, width: float, sizes: Mapping[str, int],
             else ""
         )
     )
+
+
+def _sized(axis: str, sizes: Mapping[str, int]) -> str:
+    """An axis with its size, where all rows have the same."""
+    return f"{axis} {sizes[axis]:,}" if axis in sizes else axis
 
 
 def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:

@@ -41,7 +41,7 @@ VALUE, COST, PICK = "explained.f", "explained.C", "explained.u"
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(5)
 FIRST_PIECES = 8
 TOLERANCE = 1e-9  # of a piece, as a share of the output's range
-MOST_WORK = 6e9  # multiplications and additions of a path
+MOST_WORK = 1.2e10  # multiplications and additions of a path
 FEWEST_POINTS, MOST_POINTS = 400, 30_000
 
 

@@ -61,6 +61,10 @@ def section(judged: Judged) -> Section | None:
     body = paragraph(said) + _sums(told)
     if isinstance(judged.model.input_, Table) and judged.image is None:
         body += _on_average(judged)
+    if isinstance(judged.X, Texts):
+        body += note(
+            "A solid line under a word: it raises the prediction; a dashed one: it lowers it; by how much, below."
+        )
     for one, title in zip(told, ("Predicted worst", "In the middle", "Predicted best"), strict=False):
         body += heading(f"{title}: row {one.row + 1:,}") + _shown(judged, one, kind)
     return Section("attributions", "What the predictions rest on", body)
@@ -223,10 +227,7 @@ def _words(judged: Judged, one: Told) -> str:
         made.append(
             f'<span class="{side}" style="{style}">{escape(symbol)}<sub>{_signed(round(float(value), 3))}</sub></span>'
         )
-    caption = note(
-        "A solid line under a word: it raises the prediction; a dashed one: it lowers it; by how much, below it."
-    )
-    return f'<p class="words">{" ".join(made)}</p>{caption}'
+    return f'<p class="words">{" ".join(made)}</p>'
 
 
 def _symbols(judged: Judged, one: Told) -> list[str]:

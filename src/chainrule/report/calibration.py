@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.report.figure import ACCENT, LINE, SECOND, SOFT, draw, histogram
+from chainrule.report.figure import ACCENT, LINE, SECOND, SOFT, draw, histogram, plain
 from chainrule.report.judged import Judged
 from chainrule.report.page import Section, figure, paragraph, percent, side_by_side, table, written
 
@@ -145,4 +145,4 @@ def _deciles(made: Figure, means: list[tuple[float, float, float]], name: str) -
     axes.errorbar(said, is_, 1.96 * spread, color=ACCENT, linestyle="", marker="o", markersize=4.5, elinewidth=1.2)
     axes.set_xlabel(f"mean predicted {name}")
     axes.set_ylabel(f"mean true {name}")
-    axes.tick_params(length=0)
+    plain(axes)

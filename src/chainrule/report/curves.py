@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.report.figure import ACCENT, DASHES, LINE, SECOND, SOFT, draw, legend
+from chainrule.report.figure import ACCENT, DASHES, LINE, SECOND, SOFT, draw, legend, plain
 from chainrule.report.page import Section, figure, paragraph, side_by_side, written
 from chainrule.training.history import FIRST, LAST
 
@@ -31,7 +31,7 @@ def section(model: Any) -> Section | None:
         said += f" The parameters kept are those of epoch {model.best_epoch_}, marked by a line."
     losses = [name for name in ("loss", "validation_loss") if name in history]
     shown = [(losses, "Loss")]
-    shown += [(metrics, _in_words(metrics[0]) if len(metrics) == 1 else "Metrics")] if metrics else []
+    shown += [(metrics, _in_words(metrics[0]).capitalize() if len(metrics) == 1 else "Metrics")] if metrics else []
     for name, title in (("learning_rate", "Learning rate"), ("gradient_norm", "Size of the gradient")):
         shown += [([name], title)] if name in history else []
     three = len(shown) == 3
@@ -70,20 +70,17 @@ def _painter(epochs: Any, columns: dict[str, Any], title: str, best: int | None)
             )
         everything = np.concatenate(list(columns.values()))
         finite = everything[np.isfinite(everything)]
-        if (
-            "learning_rate" not in columns
-            and len(finite)
-            and finite.min() > 0
-            and finite.max() > LARGE_RATIO * finite.min()
-        ):
+        if "learning_rate" not in columns and len(finite) and finite.max() > LARGE_RATIO * finite.min() > 0:
             axes.set_yscale("log")
+        else:
+            plain(axes, across=False)
         if best and len(epochs) > 1:
             axes.axvline(best, color=SOFT, linewidth=0.9, linestyle=(0, (2, 2)))
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.grid(axis="x", visible=False)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.tick_params(length=0)
+        axes.tick_params(length=0, which="both")
         axes.spines["left"].set_visible(False)
         axes.spines["bottom"].set_color(LINE)
         if len(columns) > 1:

@@ -48,8 +48,9 @@ def _row_in_words(judged: Judged) -> str:
         features = reader.sizes["i"]
         image = f"an image of {judged.image[0]} × {judged.image[1]} pixels: " if judged.image else ""
         return f"{image}{' and '.join(made)}; the network reads {features:,} numbers"
-    shape = ", ".join(f"{axis} = {size if size is not None else 'differs'}" for axis, size in reader.sizes.items())
-    return f"{reader.lines()[0][1]} (axes: {shape})"
+    fixed = [f"{axis} = {size:,}" for axis, size in reader.sizes.items() if size is not None]
+    differs = [f"{axis}, which differs from row to row" for axis, size in reader.sizes.items() if size is None]
+    return f"{reader.lines()[0][1]} (axes: {', '.join(fixed + differs)})"
 
 
 def _count(number: int, one: str, several: str) -> str:
@@ -63,7 +64,8 @@ def _missing(judged: Judged) -> str:
     total, cells = sum(gaps), len(judged) * max(1, len(gaps))
     if not total:
         return "none"
-    return f"{total:,} of {cells:,} cells ({percent(total / cells, 2)}), in {sum(map(bool, gaps))} columns"
+    columns = _count(sum(map(bool, gaps)), "column", "columns")
+    return f"{total:,} of {cells:,} cells ({percent(total / cells, 2)}), in {columns}"
 
 
 def _gaps(frame: Frame, at: int) -> int:

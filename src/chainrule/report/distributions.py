@@ -69,5 +69,6 @@ def _activations(judged: Judged) -> str:
                 still,
             )
         )
+    padded = "" if model.input_.length is None else ", what lies behind the end of a row included"
     heads = ("output", "distribution", "mean", "deviation", "lowest", "highest", "zeros", "units always 0")
-    return table(f"What each layer gives for {count} rows.", heads, rows, numbers=range(2, 8))
+    return table(f"What each layer gives for {count} rows{padded}.", heads, rows, numbers=range(2, 8))

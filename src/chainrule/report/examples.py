@@ -11,7 +11,7 @@ from chainrule.report.page import Section, heading, note, percent, written
 from chainrule.report.shown import kind_of, show
 
 # How many of each, by what they are: what needs more room, fewer.
-COUNTS = {"image": 12, "text": 5, "row": 4, "series": 6, "sound": 6, "numbers": 6}
+COUNTS = {"image": 12, "text": 5, "row": 3, "series": 6, "sound": 6, "numbers": 6}
 LAYOUT = {"image": "", "text": " wide", "row": " middling", "series": " middling", "sound": " middling"}
 
 

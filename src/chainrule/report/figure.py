@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chainrule.report.page import written
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -88,7 +90,7 @@ def _inlined(text: str, title: str, description: str) -> str:
     inside = re.sub(r"<!--.*?-->", "", inside, flags=re.DOTALL)
     inside = _FONT.sub(lambda found: f"font-size: {found[1]}" if found[1] else "", inside)
     inside = _COLOUR.sub(lambda found: f"var({VARIABLES[found[0]]})", inside)
-    inside = _NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), inside)
+    inside = re.sub(r"<[^>]*>", lambda tag: _NUMBER.sub(_shorter, tag[0]), inside)  # not what is read
     inside = re.sub(r' id="(?!m[0-9a-f]{10}"|p[0-9a-f]{10}")[^"]*"', "", inside)
     own = f"f{next(_SEEN)}-"
     inside = _NAMED.sub(lambda found: f"{found[1]}{own}{found[2]}", inside).replace("xlink:href", "href")
@@ -99,6 +101,22 @@ def _inlined(text: str, title: str, description: str) -> str:
         f'max-width: {width * 96 / 72:.0f}px" aria-labelledby="{own}t {own}d">'
         f'<title id="{own}t">{escape(title)}</title><desc id="{own}d">{escape(description)}</desc>{inside}'
     )
+
+
+def _shorter(found: re.Match[str]) -> str:
+    return f"{float(found[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def plain(axes: Axes, *, across: bool = True) -> None:
+    """Axes of a report: few ticks, numbers as they are written elsewhere in it; ``across``: lines for both axes."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.tick_params(length=0)
+    for one, most in ((axes.xaxis, 5), (axes.yaxis, 6)):
+        one.set_major_locator(MaxNLocator(most))
+        one.set_major_formatter(FuncFormatter(lambda value, _: written(value)))
+    axes.grid(axis="x", visible=across)
+    axes.spines["left"].set_visible(across)
 
 
 def histogram(

@@ -94,7 +94,7 @@ def table(
 
 def scrolling(inside: str, label: str) -> str:
     """What may be wider than the page; a keyboard reaches it, to scroll it."""
-    return f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(label)}">{inside}</div>'
+    return f'<div class="scroll" role="group" tabindex="0" aria-label="{escape(label)}">{inside}</div>'
 
 
 def _right(right: bool) -> str:
@@ -138,8 +138,8 @@ def written(value: Any, digits: int = 4) -> str:
         return "–"
     if number.is_integer() and abs(number) < 1e15:
         return f"{int(number):,}".replace("-", MINUS)
-    if abs(number) >= 10**digits and abs(number) < 1e15:
-        return f"{number:,.0f}".replace("-", MINUS)
+    if 1000 <= abs(number) < 1e15:
+        return f"{number:,.{max(0, digits - len(str(int(abs(number)))))}f}".replace("-", MINUS)
     text = f"{number:.{digits}g}"
     if "e" in text:
         mantissa, _, power = text.partition("e")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -111,30 +111,54 @@ class Report:
 def report(model: Any, X: Any = None, y: Any = None, origin: Origin | None = None) -> Report:
     """The report of a fitted model; without rows, of what needs none.  Raises ChainruleError for unusable rows."""
     origin = Origin() if origin is None else origin
+    if X is None:
+        return _made(model, origin, (), _of_model(model, origin, (findings.of_model(model),)))
+    judged = judge(model, X, y, origin.target, origin.image)
+    checked = (findings.section(judged, origin.training),)
+    return _made(model, origin, _scores(judged), _of_rows(judged, origin, checked))
+
+
+def report_unchecked(model: Any, X: Any, y: Any, origin: Origin) -> Report:
+    """The report without the check, which may take longer than a short training did."""
+    if X is None:
+        return _made(model, origin, (), _of_model(model, origin, ()))
+    judged = judge(model, X, y, origin.target, origin.image)
+    return _made(model, origin, _scores(judged), _of_rows(judged, origin, ()))
+
+
+def _made(model: Any, origin: Origin, scores: tuple[Score, ...], parts: Iterable[Section | None]) -> Report:
     kind = type(model).__name__
     title = f"{origin.title}: {kind}" if origin.title else kind
-    if X is None:
-        parts = [architecture.section(model), curves.section(model), distributions.weights(model)]
-        parts += [findings.of_model(model)]
-        parts += [told.derivation(model), settings.section(model, origin.command, origin.versions)]
-        return Report(title, _summary(model), (), tuple(part for part in parts if part is not None))
-    judged = judge(model, X, y, origin.target, origin.image)
-    wrong = confusion.section(judged) if judged.classes else residuals.section(judged)
-    made = [
+    return Report(title, _summary(model), scores, tuple(part for part in parts if part is not None))
+
+
+def _of_model(model: Any, origin: Origin, checked: tuple[Section, ...]) -> list[Section | None]:
+    return [
+        architecture.section(model),
+        curves.section(model),
+        distributions.weights(model),
+        *checked,
+        told.derivation(model),
+        settings.section(model, origin.command, origin.versions),
+    ]
+
+
+def _of_rows(judged: Judged, origin: Origin, checked: tuple[Section, ...]) -> list[Section | None]:
+    model = judged.model
+    return [
         data.section(judged, origin.rows),
         architecture.section(model),
         curves.section(model),
-        wrong,
+        confusion.section(judged) if judged.classes else residuals.section(judged),
         examples.section(judged),
         calibration.section(judged),
         attributions.section(judged),
         distributions.weights_and_activations(judged),
-        findings.section(judged, origin.training),
+        *checked,
         told.derivation(model),
         told.walk(judged),
         settings.section(model, origin.command, origin.versions),
     ]
-    return Report(title, _summary(model), _scores(judged), tuple(part for part in made if part is not None))
 
 
 def _summary(model: Any) -> str:

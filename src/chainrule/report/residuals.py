@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.report.figure import ACCENT, LINE, SOFT, draw, histogram
+from chainrule.report.figure import ACCENT, SOFT, draw, histogram, plain
 from chainrule.report.judged import Judged
 from chainrule.report.page import Section, figure, heading, paragraph, side_by_side, table, written
 from chainrule.report.scores import regression_scores
@@ -75,7 +75,7 @@ def _scatter(made: Figure, name: str, true: Array, predicted: Array) -> None:
     axes.plot(ends, ends, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_xlabel(f"predicted {name}")
     axes.set_ylabel(f"true {name}")
-    axes.tick_params(length=0)
+    plain(axes)
 
 
 def _spread(made: Figure, residuals: Array) -> None:
@@ -86,6 +86,4 @@ def _spread(made: Figure, residuals: Array) -> None:
     axes.axvline(0, color=SOFT, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_xlabel("true − predicted")
     axes.set_ylabel("rows")
-    axes.grid(axis="x", visible=False)
-    axes.tick_params(length=0)
-    axes.spines["left"].set_color(LINE)
+    plain(axes, across=False)

@@ -79,7 +79,7 @@ def row_of(judged: Judged, row: int) -> str:
         f"<div><dt>{escape(frame.names[at])}</dt><dd>{escape(value)}</dd></div>" for at, value in pairs[:MOST_COLUMNS]
     )
     more = len(pairs) - MOST_COLUMNS
-    rest = f'<p class="soft">and {more} more columns</p>' if more > 0 else ""
+    rest = f'<p class="soft">and {more} more column{"s" if more > 1 else ""}</p>' if more > 0 else ""
     return f'<dl class="terms">{shown}</dl>{rest}'
 
 

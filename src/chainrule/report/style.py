@@ -69,13 +69,15 @@ table { border-collapse: collapse; font-size: .9rem; line-height: 1.45; font-var
 caption { text-align: left; caption-side: top; padding: 0 0 .5rem; width: max-content; max-width: min(46rem, 100cqw); }
 th, td { padding: .36rem 1.4rem .36rem 0; text-align: left; vertical-align: middle; }
 th:last-child, td:last-child { padding-right: .2rem; }
+thead td { border-bottom: 1px solid var(--line); }
 thead th { color: var(--soft); font-weight: 600; font-size: .84rem; border-bottom: 1px solid var(--line);
   vertical-align: bottom; }
 tbody th { font-weight: 550; }
 tbody tr + tr > * { border-top: 1px solid color-mix(in srgb, var(--line) 55%, transparent); }
 .number { text-align: right; }
 table.counts th, table.counts td { padding: .34rem .5rem; min-width: 2.5rem; text-align: right; border: 0; }
-table.counts tbody th { text-align: right; padding-right: .8rem; white-space: nowrap; max-width: 11rem;
+table.counts tr > :first-child { text-align: left; padding-left: 0;
+  padding-right: 1.2rem; white-space: nowrap; max-width: 11rem;
   overflow: hidden; text-overflow: ellipsis; }
 table.counts td { border: 2px solid var(--paper); border-radius: .3rem; }
 table.counts td.right { font-weight: 650; } table.counts td.none { color: var(--soft); }
@@ -134,6 +136,7 @@ footer { grid-column: 2; color: var(--soft); font-size: .87rem; margin-top: 4rem
   section { padding-top: 1.6rem; } h2, h3, h4, caption { break-after: avoid; }
   tr, li, .finding { break-inside: avoid; } .scroll { overflow: visible; }
   details.part::details-content { content-visibility: visible; block-size: auto; }
+  .told .chainrule details:not([open])::details-content { content-visibility: hidden; block-size: 0; }
   details.part > summary { list-style: none; } a { color: inherit; text-decoration: none; }
   table { font-size: 8.6pt; } th, td { padding-right: .8rem; } }
 """

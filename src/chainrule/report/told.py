@@ -27,7 +27,7 @@ def derivation(model: Any) -> Section:
         f"its loss by one rule, the chain rule in index notation, in {len(derived.equations)} equations. They are "
         "what was computed in training."
     )
-    told = fold("Show the derivation", f'<div class="told">{embedded(lowered(derived.document))}</div>')
+    told = fold("Show the derivation", f'<div class="told">{_embedded(derived.document)}</div>')
     return Section("derivation", "Derivation", paragraph(said) + told)
 
 
@@ -35,7 +35,7 @@ def walk(judged: Judged) -> Section | None:
     """Every quantity of a training step on one row; None where that is more than a page should hold."""
     row = int(judged.order[len(judged.order) // 2])
     made = _walked(judged, row)
-    inside = embedded(lowered(made.document))
+    inside = _embedded(made.document)
     if len(inside.encode()) > MOST_BYTES:
         return None
     said = (
@@ -60,6 +60,12 @@ def _walked(judged: Judged, row: int) -> Walk:
         seed=model.training_.seed,
         backend=model.backend,
     )
+
+
+def _embedded(document: Document) -> str:
+    """The document with headings below those of the report; what scrolls in it is reached by the keyboard."""
+    reached = '<div tabindex="0" role="group" aria-label="formulas" class="scroll'
+    return embedded(lowered(document)).replace('<div class="scroll', reached)
 
 
 def lowered(document: Document) -> Document:
