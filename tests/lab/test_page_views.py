@@ -20,6 +20,7 @@ from chainrule.lab.layer_text import (
     layers_in,
     with_dropout,
     with_number,
+    with_outputs,
 )
 from chainrule.lab.views import comparison, curves, distributions, element, heat, markup, regions, step
 from chainrule.walk import Walk
@@ -209,6 +210,12 @@ def test_dropout_is_put_before_dense_layers_and_taken_out() -> None:
     assert dropout_of(dropped) == 0.25
     assert with_dropout(dropped, 0) == network
     assert with_dropout("Dense(3, ", 0.5) == "Dense(3,"
+
+
+def test_the_last_layer_gets_as_many_units_as_there_are_classes() -> None:
+    assert with_outputs("Dense(30), Sigmoid(), Dense(10)", 3) == "Dense(30), Sigmoid(), Dense(3)"
+    assert with_outputs("Dense(30), Softmax()", 3) == "Dense(30), Softmax()"
+    assert with_outputs("", 3) == ""
 
 
 @pytest.mark.parametrize(

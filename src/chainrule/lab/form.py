@@ -18,6 +18,7 @@ from chainrule.lab.layer_text import (
     name_of,
     with_dropout,
     with_number,
+    with_outputs,
 )
 from chainrule.lab.sets import LabSet, Sets
 from chainrule.lab.setup import Setup
@@ -74,6 +75,7 @@ class Form:
         self.changed = changed
         self.problems: dict[str, ui.html] = {}
         self.version = 0
+        self.other_data = False  # whether the last layer may not fit what is to be predicted any more
         self._build()
 
     def _build(self) -> None:
@@ -168,6 +170,7 @@ class Form:
         self.setup = replace(self.setup, **{field: value})
         if field == "data":
             self.setup = replace(self.setup, target="")
+        self.other_data = self.other_data or field in ("data", "target")
         self._soon()
 
     def _typed(self, field: str, value: str) -> None:
@@ -221,7 +224,9 @@ class Form:
             place.set_content(problem(problems.get(field, "")))
 
     def show_set(self, data: LabSet) -> None:
-        """Say what the set is; offer its columns to predict."""
+        """Say what the set is; offer its columns to predict; give the last layer of the network as many units as there
+        are classes where another set was chosen.
+        """
         whole = data.everything
         shape = getattr(whole.X, "shape", ())
         of = "×".join(map(str, shape[1:])) if len(shape) > 1 else ""
@@ -235,6 +240,11 @@ class Form:
         self.target.set_visibility(bool(data.columns))
         if data.columns:
             self.target.set_options(list(data.columns), value=self.setup.target or whole.target)
+
+        if self.other_data:
+            self.other_data = False
+            units = len(set(map(str, whole.y))) if data.classes else 1
+            self._rewrite(with_outputs(self.setup.network, units))
 
     def choose_set(self, key: str) -> None:
         """Offer what was dropped, and choose it."""

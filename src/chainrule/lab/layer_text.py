@@ -64,6 +64,12 @@ def dropout_of(network: str) -> float:
     return 0.0
 
 
+def with_outputs(network: str, units: int) -> str:
+    """The network with this many units in its last layer, where that is a dense one."""
+    *others, last = layers_in(network) or ("",)
+    return ", ".join((*others, f"Dense({units})")) if re.fullmatch(r"Dense\(\d+\)", last) else network
+
+
 def name_of(call: str) -> str:
     """``Adam`` of ``Adam(0.001)``."""
     return call.partition("(")[0].strip()

@@ -120,12 +120,18 @@
   const show = (on) => {
     document.querySelector(".lab-frame")?.classList.toggle("with-setup", on);
     document.querySelector("[data-fold]")?.setAttribute("aria-expanded", on);
+    // Fields that grow with their text were measured while they were hidden.
+    for (const area of document.querySelectorAll(".lab-setup textarea")) {
+      area.style.height = "auto";
+      area.style.height = `${area.scrollHeight}px`;
+    }
   };
   document.addEventListener("click", (event) => {
     const fold = event.target.closest("[data-fold]");
     if (fold) show(fold.getAttribute("aria-expanded") !== "true");
   });
   new MutationObserver(() => {
-    if (document.querySelector(".lab-setup .lab-problem:not(:empty)")) show(true);
+    const shown = document.querySelector("[data-fold]")?.getAttribute("aria-expanded") === "true";
+    if (!shown && document.querySelector(".lab-setup .lab-problem:not(:empty)")) show(true);
   }).observe(document, { childList: true, subtree: true });
 })();

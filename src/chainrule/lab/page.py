@@ -196,11 +196,11 @@ class Page:
             if self.walk is None:
                 self.centre.show(markup.note("There is no data to begin with yet."))
             return
+        self.form.show_set(data)
         problems = await to_thread(setup.checked, data)
-        if setup != self.setup:
+        if setup != self.form.setup:
             return  # a later key has been pressed
         self.data, self.valid = data, not problems
-        self.form.show_set(data)
         self.form.show_problems(problems)
         if problems:
             if self.walk is None:
@@ -440,7 +440,8 @@ class Page:
         await self._guarded(export)
 
     def _copy_link(self) -> None:
-        ui.clipboard.write(exports.link(self.setup))
+        origin = str(ui.context.client.request.base_url).rstrip("/")
+        ui.clipboard.write(exports.link(self.setup, origin))
         ui.notify("The link is in the clipboard.", type="info")
 
     def _address(self) -> None:

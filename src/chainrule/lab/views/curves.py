@@ -9,9 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.lab.views.markup import note, number, text
+from chainrule.lab.views.markup import count, note, number, text
 
-WIDTH, HEIGHT = 340, 150
+WIDTH, HEIGHT = 340, 124
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
 # A line of more points than the picture has columns is drawn through the mean of each few of them.
 MOST_POINTS = 300
@@ -111,7 +111,7 @@ def _grid(low: float, high: float, logarithmic: bool, place: object, x: float) -
 
 def _ends(first: float, last: float, place: object, y: float, along: str) -> str:
     assert callable(place)
-    low, high = number(first, 6), number(last, 6)
+    low, high = count(round(first)), count(round(last))
     base = HEIGHT - 6
     return (
         f'<text x="{LEFT}" y="{base}">{low}</text>'

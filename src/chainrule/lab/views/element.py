@@ -28,8 +28,10 @@ def panel(walk: Walk, element: Element) -> str:
     """Everything about an element; places in it are buttons that open others."""
     quantity = element.quantity
     name = walk.names.tensor(quantity.name, [literal(at) for at in element.position])
+    value = number(element.value, 6)
     parts = [
-        f'<header><h2 aria-label="{text(element.name)}">{symbol(name)}</h2><output class="value">{number(element.value, 6)}</output></header>',
+        f'<header><h2 aria-label="{text(element.name)}">{symbol(name)}</h2>'
+        f'<output class="value">{value}</output></header>',
         f'<p class="what"><code>{text(element.name)}</code> {_where(element)}</p>',
         _moves(element),
     ]

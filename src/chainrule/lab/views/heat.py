@@ -30,7 +30,7 @@ MOST_CELLS = 224
 # A picture of one row of this many cells or fewer shows its numbers, too.
 NUMBERED = 12
 POSITIVE, NEGATIVE = (214, 96, 20), (38, 116, 190)
-BETWEEN = (128, 134, 145, 90)  # tiles
+BETWEEN = (128, 134, 145, 60)  # tiles
 # Pairs of axes along which a picture or a window extends.
 _SPATIAL = (("h", "w"), ("u", "v"), ("p", "q"))
 
@@ -62,10 +62,15 @@ class Tiling:
 
     @cached_property
     def across(self) -> int:
-        """Tiles side by side: the last tile axis where there are two, else about as many as make a wide rectangle."""
+        """Tiles side by side: the last tile axis where there are two, else about as many as make a wide rectangle, and
+        a divisor of how many there are where one is near.
+        """
         if len(self.tiles) > 1:
             return self.shape[self.tiles[-1]]
-        return min(self.count, max(1, round(math.sqrt(5 * self.count * self.rows / self.columns))))
+        ideal = min(self.count, max(1, round(math.sqrt(5 * self.count * self.rows / self.columns))))
+        whole = [across for across in range(1, self.count + 1) if self.count % across == 0]
+        near = [across for across in whole if ideal / 1.7 <= across <= ideal * 1.7]
+        return min(near, key=lambda across: abs(math.log(across / ideal)), default=ideal)
 
     @property
     def down(self) -> int:
