@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 from typing import Any
 
 
@@ -65,13 +67,15 @@ class Running:
 
 
 @contextmanager
-def running() -> Iterator[Running]:
-    """Start a server on a free port, wait until it answers, and end it."""
+def running(folder: Path | None = None) -> Iterator[Running]:
+    """Start a server on a free port, wait until it answers, and end it.  ``folder``: for its temporary files."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "chainrule", "lab", "--no-browser", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    environment = os.environ | ({} if folder is None else {"TMPDIR": str(folder)})
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, **streams, text=True, env=environment) as process:
         server = Running(process, port)
 
         def read() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -178,6 +179,17 @@ def test_what_cannot_be_taken_in(server: Running, cookie: str, name: str, conten
 def test_a_form_that_is_none(server: Running, cookie: str) -> None:
     for body, kind in ((b"x" * 1000, "multipart/form-data; boundary=y"), (b"{}", "application/json"), (b"", "a/b")):
         assert server.ask("POST", "/upload", body, cookie=cookie, content_type=kind).status in (200, 400)
+
+
+def test_nothing_stays_behind(tmp_path: Path) -> None:
+    with running(tmp_path) as other:
+        form = b'--x\r\ncontent-disposition: form-data; name="files"; filename="x.csv"\r\n\r\n%b\r\n--x--\r\n'
+        rows = b"a,b\n" + b"".join(b"%d,%d.5\n" % (n, n) for n in range(20))
+        kind = "multipart/form-data; boundary=x"
+        answer = other.ask("POST", "/upload", form % rows, cookie=other.cookie(), content_type=kind)
+        assert b"dropped-" in answer.read()
+        assert list(tmp_path.glob("*/dropped-*.csv"))
+    assert not list(tmp_path.glob("chainrule-lab-*"))
 
 
 def test_no_request_leaves_the_machine(server: Running, open_page) -> None:

@@ -59,3 +59,9 @@ def test_the_link_restores_the_setup(run: LabRun) -> None:
     assert link.startswith("http://127.0.0.1:8080/?")
     assert Setup.from_query(dict(parse_qsl(urlsplit(link).query))) == run.setup
     assert exports.link(Setup(), "http://127.0.0.1:8080") == "http://127.0.0.1:8080/"
+
+
+def test_the_report_is_one_page(run: LabRun) -> None:
+    file = exports.report(run)
+    assert file.name == "report.html" and b"<html" in file.content[:200]
+    assert b"<script src" not in file.content

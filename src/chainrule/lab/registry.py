@@ -25,8 +25,8 @@ class Runs:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def make(self, setup: Setup, data: LabSet) -> LabRun:
-        """A new run, ready to start.  Where there are as many as there may be, the one unused longest that is not
-        training ends for it; raises ChainruleError where all are training.
+        """A new run, ready to start.  Where there are as many as there may be, one that is not training ends for it;
+        raises ChainruleError where all are training.
         """
         self.end_idle()
         with self._lock:
@@ -34,7 +34,9 @@ class Runs:
             if len(self._runs) >= self.most:
                 if not resting:
                     raise ChainruleError(f"{self.most} runs are training; pause one of them first")
-                self._runs.pop(min(resting, key=lambda run: run.used).id).close()
+                # First one that never trained: a tab that was opened makes such a run, and nothing is lost with it.
+                least = min(resting, key=lambda run: (run.state != "ready", run.used))
+                self._runs.pop(least.id).close()
             made = LabRun(setup, data)
             self._runs[made.id] = made
             return made

@@ -8,6 +8,7 @@ import ipaddress
 import logging
 import os
 import shutil
+import signal
 import socket
 import tempfile
 import threading
@@ -54,6 +55,8 @@ def serve(host: str = LOOPBACK, port: int | None = None, *, open_browser: bool =
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _exit)  # so that what was dropped is removed then too
     sets, runs = Sets(), Runs()
     try:
         with suppress(KeyboardInterrupt):
@@ -61,6 +64,10 @@ def serve(host: str = LOOPBACK, port: int | None = None, *, open_browser: bool =
     finally:
         runs.close()
         sets.close()
+
+
+def _exit(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def answer(sets: Sets, runs: Runs, listening: socket.socket, host: str, announce: Callable[[str], None]) -> None:

@@ -127,7 +127,7 @@ class Sets:
         Raises ChainruleError, with nothing kept, for too much, for what is of no kind that can be read, and for what
         cannot be read.
         """
-        self._refuse_too_much(files)
+        kept = self._refuse_too_much(files)
         names = [_plain_path(file.name) for file in files]
         endings = {name.suffix.lower() for name in names}
         key = f"dropped-{uuid4().hex[:12]}"
@@ -138,7 +138,7 @@ class Sets:
                 shutil.copyfile(files[0].path, place)
             elif len(files) == 1 and endings == {ARCHIVE}:
                 title = names[0].stem
-                unpack(files[0].path, place)
+                unpack(files[0].path, place, MOST_UNPACKED - kept)
             elif endings <= ENDINGS:
                 title = _place_images(names, files, place)
             else:
@@ -160,7 +160,8 @@ class Sets:
         self._read.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _refuse_too_much(self, files: Sequence[Dropped]) -> None:
+    def _refuse_too_much(self, files: Sequence[Dropped]) -> int:
+        """The bytes that are kept already.  Raises ChainruleError where these files are too many, or too large."""
         if not files:
             raise ChainruleError("nothing was dropped")
         if len(files) > MOST_FILES:
@@ -173,6 +174,7 @@ class Sets:
             raise ChainruleError(
                 f"the lab keeps {_mb(MOST_UNPACKED)} MB of files and has {_mb(kept)} MB; start it anew to drop more"
             )
+        return kept
 
     def _in_words(self, path: Path, title: str) -> _InWords:
         return _InWords({str(path): title, str(self.folder): "", path.name: title})
@@ -194,8 +196,8 @@ class _InWords:
             raise ChainruleError(text) from None
 
 
-def unpack(archive: Path, folder: Path) -> None:
-    """Unpack the images of a .zip file, each into the folder of its class.
+def unpack(archive: Path, folder: Path, most: int) -> None:
+    """Unpack the images of a .zip file, ``most`` bytes of them, each into the folder of its class.
 
     Raises ChainruleError for what is no archive, for more than there may be (counted while unpacking, whatever the
     archive says of itself), and for a path that leads elsewhere.
@@ -211,13 +213,13 @@ def unpack(archive: Path, folder: Path) -> None:
             wrong = next((name for name in names if name.suffix.lower() not in ENDINGS), None)
             if not names or wrong is not None:
                 raise ChainruleError(_kinds([] if wrong is None else [wrong]))
-            left = MOST_UNPACKED
+            left = most
             for member, place in zip(members, _places(names, folder), strict=True):
                 with opened.open(member) as source, place.open("wb") as target:
                     while block := source.read(min(2**20, left + 1)):
                         left -= len(block)
                         if left < 0:
-                            raise ChainruleError(f"the archive unpacks to more than {_mb(MOST_UNPACKED)} MB")
+                            raise ChainruleError(f"the archive unpacks to more than {_mb(most)} MB")
                         target.write(block)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
         raise ChainruleError(
