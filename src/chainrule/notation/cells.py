@@ -42,7 +42,7 @@ STYLE = (
   font-variant-numeric: tabular-nums; }
 .chainrule .values .row > * { padding: .1rem .35rem .15rem; text-align: right; font-size: .84rem;
   line-height: 1.3; border-radius: .2rem; box-sizing: border-box; }
-.chainrule .values .row i { display: block; font-style: normal; font-size: .68rem; color: var(--soft);
+.chainrule .values .row i { display: block; font-style: normal; font-size: .68rem;
   text-align: left; }
 .chainrule .values a { color: inherit; text-decoration: none; }
 .chainrule .values .row a, .chainrule .values table.written a { box-shadow: inset 0 -1.5px 0 var(--accent); }
