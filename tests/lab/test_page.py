@@ -212,7 +212,7 @@ def test_a_picture_is_worked_with_the_keyboard_and_with_touch(visit: Callable[..
 def test_a_weight_changed_by_hand_shows_its_effect(visit: Callable[..., Opened]) -> None:
     opened = visit("at=dense2.β[3]")
     page = opened.page
-    page.get_by_label("change it to").fill("5")
+    page.get_by_label("change dense2.β[3] to").fill("5")
     press(opened, "Set")
     page.wait_for_selector(".lab-effect p", timeout=SLOW)
     words = page.inner_text(".lab-effect")

@@ -105,8 +105,8 @@ class Page:
                 self._build_centre()
             with ui.element("aside").classes("lab-side").props('aria-label="curves and the chosen element"'):
                 self.curves = Markup("lab-curves")
-                self.element = Markup("lab-element", aria_live="polite")
                 self._build_hand()
+                self.element = Markup("lab-element", aria_live="polite")
         ui.on("lab-choose", self._choose)
         ui.on("lab-dropped", self._dropped)
         ui.on("lab-visible", self._seen)
@@ -370,6 +370,7 @@ class Page:
             return
         self.element.show(element.panel(self.walk, chosen))
         changeable = chosen.quantity.role == "parameter"
+        self.by_hand.props["label"] = f"change {chosen.name} to"
         self.hand.set_visibility(changeable)
         if not changeable:
             self.effect.show("")

@@ -243,7 +243,7 @@ def _size(rows: int, columns: int) -> str:
     if rows == 1:
         wide = 2.2 if columns <= NUMBERED else 1.0
         return f"height:1.5rem;width:min(100%, {wide * columns:.1f}rem)"
-    cell = max(2.0, min(16.0, 150 / rows, 380 / columns))
+    cell = max(2.0, min(16.0, 150 / rows, 560 / columns))
     return f"aspect-ratio:{columns}/{rows};width:min(100%, {cell * columns:.0f}px)"
 
 

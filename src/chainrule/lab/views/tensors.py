@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chainrule.lab.views.distributions import histogram
-from chainrule.lab.views.heat import heat
+from chainrule.lab.views.heat import heat, tiling
 from chainrule.lab.views.markup import note, sized, text
 from chainrule.walk import Element, Quantity, Walk
 
@@ -36,7 +36,9 @@ def pictures(quantities: Sequence[Quantity], row: int | None, chosen: Element | 
     for quantity in quantities:
         marked = chosen.position if chosen is not None and chosen.quantity.name == quantity.name else None
         drawn = heat(quantity.name, quantity.axes, quantity.value, row, marked)
-        parts.append(f'<div class="tile">{_heading(quantity)}{drawn}</div>')
+        # Filters and feature maps, several side by side, have a line to themselves.
+        wide = " wide" if tiling(quantity.axes, quantity.shape, row).count > 1 else ""
+        parts.append(f'<div class="tile{wide}">{_heading(quantity)}{drawn}</div>')
     return f'<div class="tiles">{"".join(parts)}</div>'
 
 
