@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from tests.cli.conftest import Command
 
 import chainrule as cr
 from chainrule.walk import exact_value
-from tests.cli.conftest import Command
 
 
 @pytest.fixture(scope="module")
