@@ -160,11 +160,11 @@ def _columns(judged: Judged, frame: Frame) -> str:
     made = heading("What is read")
     if numbers:
         caption = "Columns of numbers. Mean and deviation in the last column are those of the rows trained on."
-        shown = table(caption, ("column", *_HEADS[1:], "read as"), numbers, numbers=range(2, 7), kind="values")
+        shown = table(caption, ("column", *_HEADS[1:], "read as"), numbers, numbers=range(2, 7))
         made += shown if len(numbers) <= COLUMNS_OPEN else fold(f"{len(numbers)} columns of numbers", shown)
     if texts:
         heads = ("column", "distribution", "missing", "different", "most frequent", "read as")
-        made += table("Columns of text.", heads, texts, numbers=(2, 3), kind="values")
+        made += table("Columns of text.", heads, texts, numbers=(2, 3))
     if len(columns) > MOST_COLUMNS:
         made += note(f"{len(columns) - MOST_COLUMNS:,} more columns are not shown.")
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -97,7 +98,8 @@ class Report:
             unfinished.write_text(self.html(), encoding="utf-8")
             unfinished.replace(path)
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
+            with suppress(OSError):
+                unfinished.unlink()
             raise ChainruleError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
         return path
 

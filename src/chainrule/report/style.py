@@ -82,7 +82,6 @@ table.counts tr > :first-child { text-align: left; padding-left: 0;
 table.counts td { border: 2px solid var(--paper); border-radius: .3rem; }
 table.counts td.right { font-weight: 650; } table.counts td.none { color: var(--soft); }
 table.counts td.wrong { outline: 1px solid var(--accent); outline-offset: -3px; }
-.values td:last-child { color: var(--soft); }
 .examples { display: grid; grid-template-columns: repeat(auto-fill, minmax(7.4rem, 1fr)); gap: 1.3rem 1.2rem;
   margin: 1rem 0 1.6rem; padding: 0; list-style: none; }
 .examples.wide { grid-template-columns: minmax(0, 1fr); gap: 1.1rem; max-width: 46rem; }
