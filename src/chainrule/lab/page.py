@@ -36,6 +36,7 @@ from chainrule.walk.element import place_name
 SECONDS_BETWEEN = 0.25  # two drawings of what changes
 # Drawing takes at most this share of the time, however much there is to draw: training has the rest.
 SHARE_OF_TIME = 0.04
+SECONDS_AT_MOST = 10.0  # until it is drawn anew; the first drawing of a network waits for its walk to be compiled
 OVER = ("finished", "failed")  # states of a run that does no more steps
 # The panes that show a step, as far as it is done.
 WALKED = ("step", "weights", "activations", "gradients")
@@ -286,7 +287,10 @@ class Page:
 
     async def _tick(self) -> None:
         """Draw what has changed, where it is seen, and not more often than training can spare."""
-        if self.drawing or not self.visible or self.run is None or time.monotonic() < self.next_drawing:
+        if self.drawing or not self.visible or self.run is None:
+            return
+        if time.monotonic() < self.next_drawing:
+            self._draw_bar(self.run, self.run.snapshot())  # what costs next to nothing is always as it is now
             return
         self.drawing = True
         start = time.perf_counter()
@@ -297,7 +301,7 @@ class Page:
         finally:
             self.drawing = False
         spent = time.perf_counter() - start
-        self.next_drawing = time.monotonic() + max(0.0, spent / SHARE_OF_TIME - spent)
+        self.next_drawing = time.monotonic() + min(max(0.0, spent / SHARE_OF_TIME - spent), SECONDS_AT_MOST)
 
     async def _draw(self, run: LabRun) -> None:
         seen = await to_thread(run.snapshot)

@@ -24,10 +24,14 @@ class History:
     """
 
     def __init__(self, rows: list[dict[str, float]] | None = None) -> None:
-        self._rows = [] if rows is None else rows
+        self._rows: list[dict[str, float]] = []
+        self._found: dict[str, None] = {}  # every name so far, so that asking for one does not read all rows
+        for row in rows or ():
+            self.append(row)
 
     def append(self, row: Mapping[str, float]) -> None:
         self._rows.append(dict(row))
+        self._found |= dict.fromkeys(row)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -36,7 +40,7 @@ class History:
         return iter(self.names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names
+        return name in self._found
 
     def __getitem__(self, name: str) -> list[float]:
         """A column; NaN in epochs that have no such value.  Raises ChainruleError for a name that is none."""
@@ -47,9 +51,8 @@ class History:
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns that have values."""
-        found = dict.fromkeys(name for row in self._rows for name in row)
-        metrics = [name for name in found if name not in FIRST + LAST]
-        return tuple(name for name in (*FIRST, *metrics, *LAST) if name in found)
+        metrics = [name for name in self._found if name not in FIRST + LAST]
+        return tuple(name for name in (*FIRST, *metrics, *LAST) if name in self._found)
 
     def rows(self) -> list[dict[str, float]]:
         """Copies of the rows, one for each epoch."""

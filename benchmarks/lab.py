@@ -1,0 +1,97 @@
+"""What watching costs: the speed of a run with the page of the lab open in a browser, against that without.
+
+``python -m benchmarks.lab [ROUNDS]`` trains networks in the process that serves the page, as the command does, and
+counts steps for a few seconds with Chromium showing the run, then for as many with its page in the background, where
+nothing is drawn and nothing asked of the run; in turn, in one run, on the same cores as the browser.  The first column
+is the speed before any browser is there.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from itertools import product
+from statistics import median
+from typing import Any
+
+from chainrule.lab.registry import Runs
+from chainrule.lab.runs import LabRun
+from chainrule.lab.server import LOOPBACK, answer, listen
+from chainrule.lab.sets import Sets
+from chainrule.lab.setup import MOST_EPOCHS, Setup
+
+SECONDS = 3.0
+SETTLED = 1.0  # seconds until what was asked for is under way
+TIMEOUT = 60_000  # milliseconds
+VIEWS = ("step", "weights")
+RUNS = {
+    "digits 64-30-10, batch 32": Setup(epochs=MOST_EPOCHS),
+    "digits 64-512-512-10, batch 128": Setup(
+        network="Dense(512), ReLU(), Dense(512), ReLU(), Dense(10)", batch_size=128, epochs=MOST_EPOCHS
+    ),
+    "digits conv 16-32, batch 32": Setup(
+        network='Conv2D(16, 3, padding="same"), ReLU(), MaxPool2D(2), Conv2D(32, 3), ReLU(), Dense(10)',
+        epochs=MOST_EPOCHS,
+    ),
+}  # fmt: skip
+
+
+def steps_a_second(run: LabRun, seconds: float = SECONDS) -> float:
+    """How fast a run trains, counted from outside: what happens between two steps counts too."""
+    trained = run._trainer.run
+    first, start = trained.step, time.perf_counter()
+    time.sleep(seconds)
+    steps, spent = trained.step - first, time.perf_counter() - start
+    assert run.state == "running", run.error or "the run is over; it needs more epochs"
+    return steps / spent
+
+
+def measured(browser: Any, link: str, run: LabRun, view: str, rounds: int) -> tuple[float, list[float], list[float]]:
+    """Steps a second before there is a page, with it in the background, and watched."""
+    run.start()
+    time.sleep(SETTLED)
+    alone = steps_a_second(run)
+    page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    page.goto(link)
+    page.wait_for_url("**run=**", timeout=TIMEOUT)
+    page.goto(f"{link.partition('?')[0]}?run={run.id}&view={view}")
+    page.get_by_text("steps/s").wait_for(timeout=TIMEOUT)
+    hidden, watched = [], []
+    for _ in range(rounds):
+        for seen, found in ((False, hidden), (True, watched)):
+            page.evaluate(f"emitEvent('lab-visible', {str(seen).lower()})")
+            time.sleep(SETTLED)
+            found.append(steps_a_second(run))
+    page.context.close()
+    return alone, hidden, watched
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    sets, runs, link = Sets(), Runs(), []
+    with listen(LOOPBACK, 0) as listening:
+        arguments = (sets, runs, listening, LOOPBACK, link.append)
+        threading.Thread(target=answer, args=arguments, daemon=True).start()
+        while not link:
+            time.sleep(0.05)
+        print(f"{'network':34} {'view':10} {'alone':>9} {'hidden':>9} {'watched':>9}  watched/hidden, each round")
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            for (name, setup), view in product(RUNS.items(), VIEWS):
+                run = runs.make(setup, sets.get(setup.data))
+                alone, hidden, watched = measured(browser, link[0], run, view, rounds)
+                runs.end(run.id)
+                ratios = [seen / unseen for unseen, seen in zip(hidden, watched, strict=True)]
+                speeds = " ".join(f"{one:9,.0f}" for one in (alone, median(hidden), median(watched)))
+                each = " ".join(f"{ratio:.3f}" for ratio in ratios)
+                print(f"{name:34} {view:10} {speeds}  {median(ratios):.3f} ({each})", flush=True)
+            browser.close()
+    runs.close()
+    sets.close()
+
+
+if __name__ == "__main__":
+    main()
