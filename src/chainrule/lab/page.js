@@ -1,3 +1,33 @@
+// Markup in place of markup: nodes that are as before stay what they are, with their focus and what is unfolded.
+const labShow = (() => {
+  const attributes = (old, next) => {
+    for (const { name, value } of next.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    for (const { name } of [...old.attributes]) if (!next.hasAttribute(name) && name !== "open") old.removeAttribute(name);
+  };
+  const children = (old, next) => {
+    const before = [...old.childNodes].filter((node) => node.className !== "cursor"), after = [...next.childNodes];
+    after.forEach((node, at) => {
+      const there = before[at];
+      if (!there) old.append(node);
+      else if (there.nodeName !== node.nodeName) there.replaceWith(node);
+      else if (there.nodeType === Node.TEXT_NODE) {
+        if (there.data !== node.data) there.data = node.data;
+      } else if (!there.isEqualNode(node)) {
+        attributes(there, node);
+        children(there, node);
+      }
+    });
+    for (const rest of before.slice(after.length)) rest.remove();
+  };
+  return (id, markup, data) => {
+    const place = document.getElementById(id), next = document.createElement("div");
+    if (!place) return;
+    next.innerHTML = markup;
+    children(place, next);
+    Object.assign(place.dataset, data);
+  };
+})();
+
 // Choosing an element: a click or a tap on a cell, or arrow keys and Enter on a picture, sends its name or its cell.
 (() => {
   const choose = (detail) => emitEvent("lab-choose", detail);

@@ -6,6 +6,7 @@ address, so that a tab may be closed, opened twice or loaded anew at any time.
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from asyncio import to_thread
@@ -26,8 +27,9 @@ from chainrule.lab.runs import LabRun
 from chainrule.lab.sets import LabSet, Sets
 from chainrule.lab.setup import Setup
 from chainrule.lab.snapshot import Snapshot
-from chainrule.lab.views import element, markup, step
+from chainrule.lab.views import element, step
 from chainrule.lab.views.heat import element_at
+from chainrule.notation import markup
 from chainrule.notation import page as notation_page
 from chainrule.notation.derivation import derive
 from chainrule.walk import Element, Walk
@@ -53,16 +55,22 @@ BOOT = '<div id="lab-boot" role="status"><b>chainrule</b>the lab is opening …<
 
 
 class Markup:
-    """A place for markup, which is sent only where it is another than before."""
+    """A place for markup.  What is another than before is sent, and of that the browser changes only what differs: what
+    is unfolded, focused or scrolled stays so, and mathematics that stays is not laid out anew.
+    """
 
-    def __init__(self, classes: str, **properties: str) -> None:
-        self.place = ui.html("", sanitize=False).classes(classes)
+    def __init__(self, classes: str, content: str = "", **properties: str) -> None:
+        self.place = ui.html(content, sanitize=False).classes(classes)
+        self.content = content
         for name, value in properties.items():
             self.place.props(f'{name.replace("_", "-")}="{value}"')
 
-    def show(self, content: str) -> None:
-        if content != self.place.content:
-            self.place.set_content(content)
+    def show(self, content: str, **data: str) -> None:
+        """``data``: what is said of the content, as ``data-…`` of the place."""
+        if content != self.content:
+            self.content = content
+            told = ", ".join(json.dumps(one) for one in (self.place.html_id, content, data))
+            self.place.client.run_javascript(f"labShow({told})")
 
 
 class Page:
@@ -150,8 +158,7 @@ class Page:
             self.others = ui.select({}, label="compare with", on_change=self._choose_other)
             self.others.props("outlined dense options-dense").classes("lab-row")
             self.hint = Markup("hint")
-        self.centre = Markup("lab-body")
-        self.centre.show('<p class="lab-loading">reading the data and deriving the equations …</p>')
+        self.centre = Markup("lab-body", '<p class="lab-loading">reading the data and deriving the equations …</p>')
 
     def _build_hand(self) -> None:
         """Where the value of a parameter is changed by hand."""
@@ -316,8 +323,7 @@ class Page:
         looked = Looked(
             self.pane, run, seen, self.walk, self.stage, self.row, self._opened(), self.other, self.derivation
         )
-        self.centre.show(await to_thread(pane, looked))
-        self.centre.place.props(f'data-pane="{looked.pane}"')
+        self.centre.show(await to_thread(pane, looked), pane=looked.pane)
         self.curves.show(side_curves(seen))
         self._draw_element(looked.chosen)
         self._draw_tools(run)
