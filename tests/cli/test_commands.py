@@ -19,7 +19,8 @@ TWO_LAYER = str(ROOT / "examples" / "two_layer.eq")
 def test_train_leaves_a_run(run: Command, tmp_path: Path) -> None:
     code, out, _ = run("train", "iris", "--out", "run", "--seed", "3")
     assert code == 0 and "accuracy" in out and "95 % interval" in out and "setosa" in out
-    names = {"model.json", "model.safetensors", "history.csv", "derivation.html", "training.py"}
+    names = {"model.json", "model.safetensors", "report.html", "run.json", "history.csv", "derivation.html"}
+    names |= {"training.py"}
     assert {path.name for path in (tmp_path / "run").iterdir()} == names
     assert "∂" in (tmp_path / "run" / "derivation.html").read_text(encoding="utf-8")
 
