@@ -25,7 +25,8 @@ from browser import Opened, accessibility_violations
 from chainrule.lab.runs import LabRun
 from chainrule.lab.sets import Sets
 from chainrule.lab.setup import Setup
-from chainrule.lab.views import markup, step
+from chainrule.lab.views import step
+from chainrule.notation import markup
 from chainrule.walk import Walk
 
 pytest.importorskip("nicegui", reason="needs NiceGUI: pip install 'chainrule[lab]'")

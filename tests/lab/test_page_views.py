@@ -22,7 +22,8 @@ from chainrule.lab.layer_text import (
     with_number,
     with_outputs,
 )
-from chainrule.lab.views import comparison, curves, distributions, element, heat, markup, regions, step
+from chainrule.lab.views import comparison, distributions, element, heat, regions, step
+from chainrule.notation import curves, markup
 from chainrule.walk import Walk
 
 SHAPES = {

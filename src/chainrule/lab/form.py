@@ -22,8 +22,8 @@ from chainrule.lab.layer_text import (
 )
 from chainrule.lab.sets import LabSet, Sets
 from chainrule.lab.setup import Setup
-from chainrule.lab.views.markup import count, plural, text
 from chainrule.losses import Loss
+from chainrule.notation.markup import count, plural, text
 from chainrule.optimizers import Optimizer
 
 SECONDS_UNTIL_CHECKED = 0.3  # after the last key

@@ -8,8 +8,9 @@ import numpy as np
 
 from chainrule.lab.runs import LabRun
 from chainrule.lab.snapshot import Snapshot
-from chainrule.lab.views import comparison, distributions, markup, regions, step, tensors
-from chainrule.lab.views.curves import Curve, curves
+from chainrule.lab.views import comparison, distributions, regions, step, tensors
+from chainrule.notation import markup
+from chainrule.notation.curves import Curve, curves
 from chainrule.walk import Element, Walk
 
 PANES = {

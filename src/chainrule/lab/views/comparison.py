@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chainrule.lab.views.curves import Curve, curves
-from chainrule.lab.views.markup import text
+from chainrule.notation.curves import Curve, curves
+from chainrule.notation.markup import text
 
 
 def differences(first: Mapping[str, str], second: Mapping[str, str]) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.lab.views.curves import ticks
-from chainrule.lab.views.markup import note, number, plural, text
+from chainrule.notation.curves import ticks
+from chainrule.notation.markup import note, number, plural, text
 
 BINS = 40
 WIDTH, HEIGHT = 220, 74

@@ -8,8 +8,8 @@ import numpy as np
 
 from chainrule.lab.snapshot import Effect
 from chainrule.lab.views.heat import still
-from chainrule.lab.views.markup import formula, note, number, plural, symbol, text
 from chainrule.notation.compose import compose, literal
+from chainrule.notation.markup import formula, note, number, plural, symbol, text
 from chainrule.walk import Element, Place, Walk
 from chainrule.walk.element import place_name
 

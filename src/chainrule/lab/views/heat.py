@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chainrule.lab.views.markup import number, plural, text
+from chainrule.notation.markup import number, plural, text
 
 Array = NDArray[Any]
 

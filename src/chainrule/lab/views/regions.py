@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from chainrule.lab.views.curves import ticks
-from chainrule.lab.views.markup import number, text
+from chainrule.notation.curves import ticks
+from chainrule.notation.markup import number, text
 
 Array = NDArray[np.floating]
 

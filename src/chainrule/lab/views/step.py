@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from chainrule.equations.node import Number
 from chainrule.lab.views.heat import heat
-from chainrule.lab.views.markup import formula, number, sized, symbol, text
 from chainrule.notation.breaking import breadth
 from chainrule.notation.compose import compose, with_axes
 from chainrule.notation.layout import EQUALS, row
+from chainrule.notation.markup import formula, number, sized, symbol, text
 from chainrule.walk import Element, Quantity, Walk
 from chainrule.walk.walk import Phase
 

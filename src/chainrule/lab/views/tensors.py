@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from chainrule.lab.views.distributions import histogram
 from chainrule.lab.views.heat import heat, tiling
-from chainrule.lab.views.markup import note, sized, text
+from chainrule.notation.markup import note, sized, text
 from chainrule.walk import Element, Quantity, Walk
 
 # Smaller than this on every axis but those of images, a tensor is a scalar or a constant and no picture.

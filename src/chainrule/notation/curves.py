@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from chainrule.lab.views.markup import count, note, number, text
+from chainrule.notation.markup import count, note, number, text
 
 WIDTH, HEIGHT = 340, 124
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
