@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -19,12 +21,23 @@ Array = NDArray[Any]
 # Up to how many numbers are written, and rows, columns and sheets of them; sides and number of the maps.
 WRITTEN, WRITTEN_ROWS, WRITTEN_COLUMNS, WRITTEN_SHEETS = 60, 12, 10, 4
 MAP_SIDE, MAPS = 32, 8
+GAP, MAP_GAP = 2, 3  # letters between two numbers, between two maps
 DARKER = "·░▒▓█"
+LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SOFT, POSITIVE, NEGATIVE = "bright_black", "yellow", "blue"
 
 
-def values(block: Values) -> RenderableType:
-    """The numbers of a tensor under a line that says what they come to."""
+@dataclass(frozen=True, eq=False)
+class Shades:
+    """The numbers of a tensor under a line that says what they come to, in as many columns as there is room for."""
+
+    block: Values
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield _values(self.block, options.max_width)
+
+
+def _values(block: Values, width: int) -> RenderableType:
     title = plain_words(block.title)
     if not block.axes:
         return Text(f"{title}{' ' if title else ''}= {shown(block.numbers[()], 6)}")
@@ -34,42 +47,61 @@ def values(block: Values) -> RenderableType:
     shades = levels(block.numbers).reshape(-1)
     if alike(block.numbers):
         return said
-    if laid.rows == 1 and block.numbers.size <= WRITTEN:
-        return Group(said, _row(laid.sheets[0], shades))
+    if laid.rows == 1 and len(laid.sheets) == 1 and block.numbers.size <= WRITTEN:
+        return Group(said, *_row(laid.sheets[0], shades, width))
     if len(laid.sheets) <= WRITTEN_SHEETS and laid.rows <= WRITTEN_ROWS and laid.columns <= WRITTEN_COLUMNS:
-        return Group(said, *(_written(sheet, laid, block, shades) for sheet in laid.sheets))
+        return Group(said, *(table for sheet in laid.sheets for table in _written(sheet, laid, block, shades, width)))
     if max(laid.rows, laid.columns) <= MAP_SIDE:
         shown_maps = [_map(sheet, laid, block, shades) for sheet in laid.sheets[:MAPS]]
         left_out = len(laid.sheets) - len(shown_maps)
         note = [Text(f"and {left_out} more like these", SOFT)] if left_out else []
-        grid = Table.grid(padding=(0, 3, 0, 0))
-        across = max(1, 88 // (2 * laid.columns + 3))
+        grid = Table.grid(padding=(0, MAP_GAP, 0, 0))
+        across = max(1, width // (2 * laid.columns + MAP_GAP))
         for first in range(0, len(shown_maps), across):
             grid.add_row(*shown_maps[first : first + across])
         return Group(said, grid, *note)
     return said
 
 
-def _row(sheet: Sheet, shades: Array) -> RenderableType:
-    """Numbers in lines of ten, each line beginning with the position of its first."""
-    table = Table.grid(padding=(0, 2, 0, 0))
-    many = sheet.numbers.size > WRITTEN_COLUMNS
-    for first in range(0, sheet.numbers.size, WRITTEN_COLUMNS):
-        some = slice(first, first + WRITTEN_COLUMNS)
-        label = [Text(str(first), SOFT)] if many else []
-        table.add_row(*label, *map(_cell, sheet.numbers[0, some], shades[sheet.at[0, some]]))
-    for column in table.columns:
-        column.justify = "right"
-    return table
+def _row(sheet: Sheet, shades: Array, width: int) -> Iterator[RenderableType]:
+    """The numbers of a vector below their positions, in as many lines as they need."""
+    numbers, at = sheet.numbers[0], sheet.at[0]
+    across = _across(numbers, width)
+    across -= across % 5 if 5 < across < numbers.size else 0  # so that positions are easily counted
+    table = _numbers()
+    for first in range(0, numbers.size, across):
+        some = slice(first, first + across)
+        table.add_row(*(Text(str(place).translate(LOWERED), SOFT) for place in range(numbers.size)[some]))
+        table.add_row(*map(_cell, numbers[some], shades[at[some]]))
+    yield _right(table)
 
 
-def _written(sheet: Sheet, laid: Sheets, block: Values, shades: Array) -> RenderableType:
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_row(Text(_where(sheet, laid, block), SOFT), *(Text(str(n), SOFT) for n in range(laid.columns)))
-    for row, (numbers, at) in enumerate(zip(sheet.numbers, sheet.at, strict=True)):
-        table.add_row(Text(str(row), SOFT), *map(_cell, numbers, shades[at]))
+def _written(sheet: Sheet, laid: Sheets, block: Values, shades: Array, width: int) -> Iterator[RenderableType]:
+    """A matrix with its rows and columns numbered; where it is too wide, its columns in several tables."""
+    corner = _where(sheet, laid, block)
+    across = _across(sheet.numbers, width - max(len(corner), len(str(laid.rows))) - GAP)
+    for first in range(0, laid.columns, across):
+        some = slice(first, first + across)
+        table = _numbers()
+        table.add_row(Text(corner, SOFT), *(Text(str(place), SOFT) for place in range(laid.columns)[some]))
+        for row, (numbers, at) in enumerate(zip(sheet.numbers, sheet.at, strict=True)):
+            table.add_row(Text(str(row), SOFT), *map(_cell, numbers[some], shades[at[some]]))
+        yield _right(table)
+
+
+def _across(numbers: Array, width: int) -> int:
+    """How many columns of these numbers fit beside each other without one being cut."""
+    widest = max(len(shown(number)) for number in numbers.flat)
+    return max(1, min(WRITTEN_COLUMNS, width // (widest + GAP)))
+
+
+def _numbers() -> Table:
+    return Table.grid(padding=(0, GAP, 0, 0))
+
+
+def _right(table: Table) -> Table:
     for column in table.columns:
-        column.justify = "right"
+        column.justify, column.no_wrap = "right", True
     return table
 
 

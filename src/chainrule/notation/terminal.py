@@ -28,7 +28,7 @@ from chainrule.notation.document import (
     Words,
 )
 from chainrule.notation.layout import Box
-from chainrule.notation.shades import values
+from chainrule.notation.shades import Shades
 from chainrule.notation.text import box_text
 
 # Widths, in letters, of formulas with a line of their own, beside their matrix form, and beside words.
@@ -80,7 +80,7 @@ def _block(block: Block, writer: _Wide | _Narrow) -> RenderableType:
                 (0, 0, 1, 2),
             )
         case Values():
-            return Padding(values(block), (0, 0, 1, 4))
+            return Padding(Shades(block), (0, 0, 1, 4))
         case Panel(_, title, _, blocks):
             heading = Padding(_words(title, "bold"), (1, 0, 0, 0))
             return Group(heading, *(_block(inner, writer) for inner in blocks))
