@@ -38,7 +38,7 @@ from chainrule.walk.element import place_name
 SECONDS_BETWEEN = 0.25  # two drawings of what changes
 # Drawing takes at most this share of the time, however much there is to draw: training has the rest.
 SHARE_OF_TIME = 0.04
-SECONDS_AT_MOST = 10.0  # until it is drawn anew; the first drawing of a network waits for its walk to be compiled
+SECONDS_AT_MOST = 10.0  # until it is drawn anew
 OVER = ("finished", "failed")  # states of a run that does no more steps
 # The panes that show a step, as far as it is done.
 WALKED = ("step", "weights", "activations", "gradients")
@@ -96,6 +96,7 @@ class Page:
         self.visible = True
         self.drawn: object = None
         self.next_drawing = 0.0
+        self.spent = 0.0  # seconds, on the last drawing
         self.drawing = False
         self.scroll = ""
 
@@ -296,7 +297,7 @@ class Page:
         """Draw what has changed, where it is seen, and not more often than training can spare."""
         if self.drawing or not self.visible or self.run is None:
             return
-        if time.monotonic() < self.next_drawing:
+        if time.monotonic() < self.next_drawing and self.run.state == "running":
             self._draw_bar(self.run, self.run.snapshot())  # what costs next to nothing is always as it is now
             return
         self.drawing = True
@@ -307,8 +308,10 @@ class Page:
             self.trouble.show(problem(str(error)))
         finally:
             self.drawing = False
+        # The cheaper of the last two: a drawing that waited for the walk of a network to be compiled says nothing.
         spent = time.perf_counter() - start
-        self.next_drawing = time.monotonic() + min(max(0.0, spent / SHARE_OF_TIME - spent), SECONDS_AT_MOST)
+        cost, self.spent = min(spent, self.spent), spent
+        self.next_drawing = time.monotonic() + min(cost / SHARE_OF_TIME - cost, SECONDS_AT_MOST)
 
     async def _draw(self, run: LabRun) -> None:
         seen = await to_thread(run.snapshot)
@@ -316,18 +319,23 @@ class Page:
         shown = (seen.step, seen.state, self.pane, self.row, self.place, self.stage, self.other, self.derivation, run)
         if shown == self.drawn:
             return
+        self._draw_tools(run)
+        self.curves.show(side_curves(seen))
+        if self.pane not in WALKED:  # what needs no step does not wait for one
+            await self._draw_centre(run, seen)
         moving = seen.state == "running" or (seen.state in OVER and seen.step != self.walked_at)
         if moving and (self.pane in WALKED or self.place):
             await self._walk(run)
             self.stage = len(step.STAGES)
-        looked = Looked(
-            self.pane, run, seen, self.walk, self.stage, self.row, self._opened(), self.other, self.derivation
-        )
-        self.centre.show(await to_thread(pane, looked), pane=looked.pane)
-        self.curves.show(side_curves(seen))
-        self._draw_element(looked.chosen)
-        self._draw_tools(run)
+        if self.pane in WALKED:
+            await self._draw_centre(run, seen)
+        self._draw_element(self._opened())
         self.drawn = shown
+
+    async def _draw_centre(self, run: LabRun, seen: Snapshot) -> None:
+        chosen = self._opened()
+        looked = Looked(self.pane, run, seen, self.walk, self.stage, self.row, chosen, self.other, self.derivation)
+        self.centre.show(await to_thread(pane, looked), pane=looked.pane)
 
     def _draw_bar(self, run: LabRun, seen: Snapshot) -> None:
         running, over = seen.state == "running", seen.state in OVER
