@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.lab.registry import Runs
 from chainrule.lab.runs import LabRun
-from chainrule.lab.sets import LabSet, Sets
+from chainrule.lab.sets import Dropped, LabSet, Sets
 from chainrule.lab.setup import Setup
 from chainrule.lab.snapshot import MOST_POINTS, Curves
 
@@ -116,6 +117,21 @@ def test_a_row_by_its_number(make) -> None:
         assert np.allclose(walk[name].value, again[name].value, atol=1e-6), name
     with pytest.raises(ChainruleError, match="there is no row 150; iris has rows 0 to 149"):
         run.walk_row(150)
+
+
+def test_texts_of_different_length(sets: Sets, tmp_path: Path) -> None:
+    words = ("a fine one", "no plot at all", "great")
+    rows = "".join(f"{text} number {n} of the film,{text == 'no plot at all'}\n" for n in range(20) for text in words)
+    file = tmp_path / "file"
+    file.write_text("opinion,bad\n" + rows)
+    data = sets.get(sets.add([Dropped("opinions.csv", file)]))
+    run = LabRun(Setup(data=data.key, network="Embedding(60, 4), GlobalMaxPool(), Dense(2)", epochs=1), data)
+    shown = run.walk()
+    after = run.step()
+    assert np.allclose(after.parameters["embedding1.E"], shown["embedding1.E'"].value, atol=1e-6)
+    assert run.walk_row(4)["embedding1.e"].shape[2] == 4
+    assert run.predictions(after.parameters).shape[0] == len(data.validation)
+    run.close()
 
 
 def test_a_value_changed_by_hand(make) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -40,3 +43,16 @@ def test_the_names_of_the_server() -> None:
     assert names_of("127.0.0.1", 8080) == {"127.0.0.1:8080", "localhost:8080", "[::1]:8080"}
     assert f"{socket.gethostname().lower()}:8080" in names_of("0.0.0.0", 8080)
     assert "[fe80::1]:9" in names_of("fe80::1", 9)
+
+
+def test_the_library_is_loaded_by_the_lab_alone() -> None:
+    code = "import sys, chainrule.cli; print('nicegui' in sys.modules, 'sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False"]
+
+
+def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = importlib.import_module("chainrule.cli.lab")  # the package has the function under the same name
+    monkeypatch.setattr(command, "find_spec", lambda name: None)
+    with pytest.raises(ChainruleError, match=r"pip install 'chainrule\[lab\]'"):
+        command.lab()
