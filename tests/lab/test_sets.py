@@ -74,6 +74,14 @@ def test_a_table(sets: Sets, tmp_path: Path) -> None:
         sets.get(key, "colr")
 
 
+def test_a_table_whose_last_column_cannot_be_predicted(sets: Sets, tmp_path: Path) -> None:
+    rows = "".join(f"{n},{'red' if n % 2 else 'blue'},a remark of its own {n}\n" for n in range(30))
+    key = sets.add(dropped(tmp_path, {"x.csv": b"size,colour,remark\n" + rows.encode()}))
+    assert sets.get(key).everything.target == "colour" and sets.get(key).columns == ("size", "colour", "remark")
+    with pytest.raises(ChainruleError, match="column 'remark' holds 30 different texts"):
+        sets.get(key, "remark")
+
+
 @pytest.mark.parametrize("archived", [False, True])
 def test_images(sets: Sets, tmp_path: Path, archived: bool) -> None:
     files = {"animals.zip": packed({**pictures(), "__MACOSX/._x": b"", "animals/.DS_Store": b""})}

@@ -31,6 +31,7 @@ MOST_UNPACKED = 256 * 2**20  # of what an archive holds, and of everything that 
 MOST_FILES = 5_000
 MOST_ROWS = 200_000
 MOST_COLUMNS = 2_000
+TRIED_COLUMNS = 10  # for a target, where none was chosen
 MOST_PIXELS = 4096 * 4096  # of one image
 LONGEST_NAME = 60  # characters of the name of a file
 LARGEST_SIDE = 64  # to which images are scaled
@@ -100,7 +101,7 @@ class Sets:
         return bundled | {key: title for key, (title, _) in self._dropped.items()}
 
     def get(self, key: str, target: str = "") -> LabSet:
-        """A set by its key; ``target``: the column of a table to predict, by default the last.
+        """A set by its key; ``target``: the column of a table to predict, by default the last that can be.
 
         Raises ChainruleError where there is none of that key, or where it cannot be read.
         """
@@ -147,6 +148,7 @@ class Sets:
             self.get(key).divided  # noqa: B018 (too few rows are said now, and not when training starts)
         except Exception:
             self._dropped.pop(key, None)
+            self._read.pop((key, ""), None)
             if place.is_dir():
                 shutil.rmtree(place, ignore_errors=True)
             else:
@@ -169,7 +171,8 @@ class Sets:
         size = sum(file.path.stat().st_size for file in files)
         if size > MOST_BYTES:
             raise ChainruleError(f"{_mb(size)} MB are too much; {_mb(MOST_BYTES)} MB at most")
-        kept = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        places = [inside for place in self.folder.glob("dropped-*") for inside in (place, *place.rglob("*"))]
+        kept = sum(place.stat().st_size for place in places if place.is_file())
         if kept + size > MOST_UNPACKED:
             raise ChainruleError(
                 f"the lab keeps {_mb(MOST_UNPACKED)} MB of files and has {_mb(kept)} MB; start it anew to drop more"
@@ -283,8 +286,23 @@ def _table(key: str, title: str, path: Path, target: str) -> LabSet:
             f"{MOST_ROWS:,} and {MOST_COLUMNS:,} at most"
         )
     columns = tuple(table.column_names)
-    made = read_set(str(path), target or columns[-1], None)
+    made = read_set(str(path), target, None) if target else _with_some_target(path, columns)
     return LabSet(key, title, replace(made, name=Path(title).stem), columns)
+
+
+def _with_some_target(path: Path, columns: Sequence[str]) -> Set:
+    """The table with its last column to predict or, where that cannot be predicted, the last before it that can.
+
+    Raises ChainruleError, with what is wrong with the last one, where no column near it can.
+    """
+    refused: ChainruleError | None = None
+    for column in columns[: -TRIED_COLUMNS - 1 : -1]:
+        try:
+            return read_set(str(path), column, None)
+        except ChainruleError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 def _images(key: str, title: str, folder: Path) -> LabSet:
