@@ -295,13 +295,19 @@ def test_everything_can_be_taken_away(visit: Callable[..., Opened], tmp_path: Pa
     assert opened.problems == []
 
 
-def test_a_table_is_dropped_and_its_column_chosen(visit: Callable[..., Opened], tmp_path: Path) -> None:
+DROP = """([name, text]) => {
+    const dropped = new DataTransfer();
+    dropped.items.add(new File([text], name, { type: "text/csv" }));
+    for (const kind of ["dragover", "drop"])
+        document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: dropped, bubbles: true, cancelable: true }));
+}"""
+
+
+def test_a_table_is_dropped_and_its_column_chosen(visit: Callable[..., Opened]) -> None:
     opened = visit()
-    table = tmp_path / "houses <b>.csv"
     rows = [f"{k % 7},{k % 5},{'town' if k % 2 else 'land'},{k % 7 + 2 * (k % 5) + 0.5}" for k in range(80)]
-    table.write_text("rooms,baths,place,price\n" + "\n".join(rows))
     page = opened.page
-    _give(opened, "lab-file", table)
+    page.evaluate(DROP, ["houses <b>.csv", "\n".join(["rooms,baths,place,price", *rows])])
     page.wait_for_function("document.querySelector('.lab-setup').innerText.includes('a number')", timeout=SLOW)
     page.wait_for_function("location.search.includes('Dense%281%29')", timeout=SLOW)  # one number is predicted
     page.locator(".field-network textarea").fill("Dense(4)\nTanh()\nDense(1)")

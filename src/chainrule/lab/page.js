@@ -137,8 +137,11 @@ const labShow = (() => {
   document.addEventListener("dragleave", (event) => over(event, false));
   document.addEventListener("drop", async (event) => {
     over(event, false);
-    const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    upload((await Promise.all(entries.map((entry) => inside(entry, "")))).flat());
+    // What is dropped has to be taken at once; only an entry can be a folder.
+    const items = [...(event.dataTransfer?.items ?? [])].filter((item) => item.kind === "file");
+    const found = items.map((item) => ({ entry: item.webkitGetAsEntry?.(), file: item.getAsFile() }));
+    const files = found.map(({ entry, file }) => (entry ? inside(entry, "") : file ? [{ file, path: file.name }] : []));
+    upload((await Promise.all(files)).flat());
   });
 
   // The page is drawn only while it is seen.
