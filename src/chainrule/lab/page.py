@@ -6,13 +6,10 @@ address, so that a tab may be closed, opened twice or loaded anew at any time.
 
 from __future__ import annotations
 
-import json
-import re
 import time
 from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from importlib import resources
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +19,7 @@ from chainrule.errors import ChainruleError
 from chainrule.lab import exports
 from chainrule.lab.form import Form, problem
 from chainrule.lab.panes import PANES, Looked, pane, side_curves
+from chainrule.lab.place import Markup, derivation
 from chainrule.lab.registry import Runs
 from chainrule.lab.runs import LabRun
 from chainrule.lab.sets import LabSet, Sets
@@ -30,8 +28,6 @@ from chainrule.lab.snapshot import Snapshot
 from chainrule.lab.views import element, step
 from chainrule.lab.views.heat import element_at
 from chainrule.notation import markup
-from chainrule.notation import page as notation_page
-from chainrule.notation.derivation import derive
 from chainrule.walk import Element, Walk
 from chainrule.walk.element import place_name
 
@@ -42,35 +38,6 @@ SECONDS_AT_MOST = 10.0  # until it is drawn anew
 OVER = ("finished", "failed")  # states of a run that does no more steps
 # The panes that show a step, as far as it is done.
 WALKED = ("step", "weights", "activations", "gradients")
-
-
-def head() -> str:
-    """What every page has in its head: its style and its script."""
-    files = resources.files("chainrule.lab")
-    style, script = (files.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    return f"<style>{style}</style><style>{notation_page.STYLE}</style><script>{script}</script>"
-
-
-BOOT = '<div id="lab-boot" role="status"><b>chainrule</b>the lab is opening …</div>'
-
-
-class Markup:
-    """A place for markup.  What is another than before is sent, and of that the browser changes only what differs: what
-    is unfolded, focused or scrolled stays so, and mathematics that stays is not laid out anew.
-    """
-
-    def __init__(self, classes: str, content: str = "", **properties: str) -> None:
-        self.place = ui.html(content, sanitize=False).classes(classes)
-        self.content = content
-        for name, value in properties.items():
-            self.place.props(f'{name.replace("_", "-")}="{value}"')
-
-    def show(self, content: str, **data: str) -> None:
-        """``data``: what is said of the content, as ``data-…`` of the place."""
-        if content != self.content:
-            self.content = content
-            told = ", ".join(json.dumps(one) for one in (self.place.html_id, content, data))
-            self.place.client.run_javascript(f"labShow({told})")
 
 
 class Page:
@@ -215,7 +182,7 @@ class Page:
             if self.walk is None:
                 self.centre.show(markup.note("The set-up has a mistake; what it is stands beside it."))
             return
-        self.derivation = await to_thread(_derived, setup, data)
+        self.derivation = await to_thread(derivation, setup, data)
         if self.run is not None and self.run.setup == setup:
             await self._rest()
         elif self.run is None or self.run.state == "ready":
@@ -473,17 +440,6 @@ class Page:
 
 async def _nothing() -> None:
     """Only draw."""
-
-
-def _derived(setup: Setup, data: LabSet) -> str:
-    """The derivation of a set-up as markup, within a page that has a main part of its own."""
-    made = setup.step(data)
-    found = notation_page.fragment(derive(made.cost_system, made.cost).document)
-    found = found.replace("<main>", '<div class="main">').replace("</main>", "</div>")
-    found = found.replace(
-        '<div class="scroll">', '<div class="scroll" tabindex="0" role="group" aria-label="formulas">'
-    )
-    return re.sub(r"(<summary[^>]*>)(?=<span class=.index)", r'\1<span class="unseen">the steps of</span>', found)
 
 
 def _titled(run: LabRun) -> str:

@@ -162,7 +162,8 @@ def _application(sets: Sets, runs: Runs) -> Any:
     from nicegui import ui
     from starlette.responses import JSONResponse
 
-    from chainrule.lab.page import BOOT, Page, head
+    from chainrule.lab.page import Page
+    from chainrule.lab.place import BOOT, head
 
     @ui.page("/", title="chainrule lab", dark=None, language="en-US")
     def index() -> None:
