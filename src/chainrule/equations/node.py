@@ -142,6 +142,11 @@ class Equation(Node):
     axes: tuple[str, ...]
     expression: Expression
 
+    def _repr_html_(self) -> str:
+        from chainrule.notation import page, system
+
+        return page.untitled(system.equation_document(self))
+
 
 Expression = Number | Index | Access | Apply | Reduce
 Atom = str | Number | Apply

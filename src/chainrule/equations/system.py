@@ -55,6 +55,11 @@ class System:
     sizes: tuple[tuple[str, Expression | None], ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict, compare=False, repr=False)
 
+    def _repr_html_(self) -> str:
+        from chainrule.notation import page, system
+
+        return page.untitled(system.system_document(self))
+
     def __str__(self) -> str:
         lines = []
         for name, size in self.sizes:

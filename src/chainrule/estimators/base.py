@@ -413,7 +413,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         watched: Sequence[str] = (),
     ) -> Trainer:
         """A run on these rows, with everything that is to watch it."""
-        from chainrule.training.display import Display
+        from chainrule.training.notebook import live_display
 
         stopping = self._early_stopping()
         if self.early_stopping is None and aside is not None:
@@ -421,7 +421,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             stopping = EarlyStopping(patience=run.epochs)
         watching: list[Callback] = [stopping] if stopping is not None else []
         watching += list(as_callbacks(self.callbacks))
-        watching += [Display()] if self.verbose else []
+        watching += [live_display()] if self.verbose else []
         self.history_ = run.history
         return Trainer(
             self.specification_.step,

@@ -15,8 +15,7 @@ from chainrule.data.text import SymbolReader
 from chainrule.equations.sizes import solve_sizes
 from chainrule.estimators import saving
 from chainrule.estimators.model import longest_row
-from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table
-from chainrule.training.history import FIRST
+from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table, training_facts
 from chainrule.training.source import epoch_batches
 
 if TYPE_CHECKING:
@@ -43,15 +42,18 @@ class Inspection:
         lines = [f"{type(self).__name__}, {model._described()}", ""]
         lines += table(("column", "read as"), model.input_.lines())
         lines += ["", *layer_lines(specification.step.prediction_system), ""]
-        lines += [f"loss       {specification.loss!r}", f"optimizer  {specification.optimizer!r}"]
-        lines += [f"penalty    {penalty!r}" for penalty in specification.regularizers]
-        lines += [f"augmented  {step!r}" for step in as_augmentations(model.augmentation)]
-        last = dict(model.history_.last)
-        computed = f", {model.training_.computed_by}" if model.training_.computed_by else ""
-        lines += [f"trained    {len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps{computed}"]
-        shown = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in last.items() if name not in FIRST[:2]]
-        lines += [f"last epoch {', '.join(shown)}"]
+        lines += [f"{name:<10} {said}" for name, said in training_facts(model)]
         return "\n".join(lines)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """What a notebook shows: scikit-learn's diagram and, once fitted, the summary and the learning curves."""
+        model: Any = super()
+        bundle: dict[str, Any] = model._repr_mimebundle_(**options)
+        if "text/html" in bundle and hasattr(self, "parameters_"):
+            from chainrule.estimators.shown import model_html
+
+            bundle["text/html"] += model_html(self)
+        return bundle
 
     def derivation(self) -> Derivation:
         """The derivation of the gradient of every parameter: ``.text()``, ``.html()``, ``.latex()``, ``.steps``."""

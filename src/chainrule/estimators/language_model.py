@@ -192,9 +192,9 @@ class LanguageModel(Inspection, NetworkEstimator):
         watching = (*(() if stopping is None else (stopping,)), *as_callbacks(self.callbacks))
         if not self.verbose:
             return watching
-        from chainrule.training.display import Display
+        from chainrule.training.notebook import live_display
 
-        return (*watching, Display())
+        return (*watching, live_display())
 
     def _share(self) -> float:
         check_number("LanguageModel", "validation_fraction", self.validation_fraction, low=0, below=1)

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from chainrule.data.augment import as_augmentations
 from chainrule.equations.node import Apply, Equation, Reduce
 from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
 from chainrule.equations.walk import children, free_axes, tensors
+from chainrule.training.history import FIRST
 
 MOST_ROWS, MOST_NUMBERS = 8192, 2**25  # that are computed at a time where all rows are
+LAYER_HEADINGS = ("layer", "output", "values", "parameters", "multiply-adds")
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,22 @@ def table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]], numbers: i
     return lines
 
 
-def layer_lines(system: System) -> list[str]:
-    """The table of layers, with totals."""
+def training_facts(model: Any) -> list[tuple[str, str]]:
+    """What a fitted model was trained with, and what came of it: pairs of a name and what there is to say."""
+    specification, last = model.specification_, dict(model.history_.last)
+    facts = [("loss", repr(specification.loss)), ("optimizer", repr(specification.optimizer))]
+    facts += [("penalty", repr(penalty)) for penalty in specification.regularizers]
+    facts += [("augmented", repr(step)) for step in as_augmentations(model.augmentation)]
+    computed = f", {model.training_.computed_by}" if model.training_.computed_by else ""
+    facts.append(("trained", f"{len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps{computed}"))
+    shown = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in last.items() if name not in FIRST[:2]]
+    return [*facts, ("last epoch", ", ".join(shown))]
+
+
+def layer_rows(system: System) -> list[tuple[str, ...]]:
+    """The rows of the table of layers, the last with the totals."""
     found = parts(system)
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             part.name,
             part.output,
@@ -122,4 +137,9 @@ def layer_lines(system: System) -> list[str]:
         for part in found
     ]
     rows.append(("total", "", "", f"{sum(p.parameters for p in found):,}", f"{sum(p.multiply_adds for p in found):,}"))
-    return table(("layer", "output", "values", "parameters", "multiply-adds"), rows, numbers=2)
+    return rows
+
+
+def layer_lines(system: System) -> list[str]:
+    """The table of layers, with totals."""
+    return table(LAYER_HEADINGS, layer_rows(system), numbers=2)

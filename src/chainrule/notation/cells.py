@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.notation.document import Values, Words
+from chainrule.notation.markup import scrolling
 from chainrule.notation.mathml import math_element
 from chainrule.notation.sheets import LEVELS, Sheet, Sheets, alike, coarse, described, levels, positions, sheets, shown
 from chainrule.notation.text import box_text, plain_words
@@ -129,7 +130,7 @@ def _tables(kind: str, laid: Sheets, block: Values, shades: Array) -> str:
         f'<table class="{kind}">{_caption(sheet, laid, block)}{write(sheet, laid, block, shades)}</table>'
         for sheet in laid.sheets
     )
-    return f'<div class="scroll"><div class="sheets">{tables}</div></div>'
+    return scrolling(f'<div class="sheets">{tables}</div>', plain_words(block.title) or "numbers")
 
 
 def _caption(sheet: Sheet, laid: Sheets, block: Values) -> str:

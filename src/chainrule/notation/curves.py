@@ -16,6 +16,28 @@ LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 22
 # A line of more points than the picture has columns is drawn through the mean of each few of them.
 MOST_POINTS = 300
 
+# For pages with the style of ``notation/page.py``, whose accents are the first two lines.
+STYLE = """
+.chainrule { --line0: var(--accent); --line1: var(--matrix); }
+.chainrule .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 21rem)); gap: .9rem 1.6rem; }
+.chainrule figure.curves { margin: 0; }
+.chainrule figure.curves figcaption { font-size: .85rem; font-weight: 600; margin-bottom: .15rem; }
+.chainrule figure.curves svg { width: 100%; height: auto; display: block; overflow: visible; }
+.chainrule figure.curves text { font: 11px system-ui, "Segoe UI", "Noto Sans", sans-serif; fill: var(--soft); }
+.chainrule figure.curves .grid { stroke: var(--line); }
+.chainrule figure.curves polyline { fill: none; stroke-width: 1.6; stroke-linejoin: round; }
+.chainrule .line0 { stroke: var(--line0); } .chainrule .line1 { stroke: var(--line1); }
+.chainrule figure.curves circle.line0 { fill: var(--line0); }
+.chainrule figure.curves circle.line1 { fill: var(--line1); }
+.chainrule .legend-line { display: flex; flex-wrap: wrap; gap: .1rem .9rem; font-size: .8rem; color: var(--soft);
+  font-variant-numeric: tabular-nums; }
+.chainrule .legend-line b { color: var(--ink); font-weight: 600; }
+.chainrule .legend-line [class^=key]::before { content: ""; display: inline-block; width: 1.1em;
+  border-top: 2px solid; vertical-align: .28em; margin-right: .35em; }
+.chainrule .key0::before { color: var(--line0); } .chainrule .key1::before { color: var(--line1); }
+.chainrule .legend-line .dashed::before { border-top-style: dashed; }
+"""
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -81,7 +103,7 @@ def _points(line: Curve, logarithmic: bool) -> list[tuple[float, float]]:
         return found
     parts = [found[start : start + group] for start in range(0, len(found), group)]
     means = [tuple(sum(values) / len(part) for values in zip(*part, strict=True)) for part in parts]
-    return [*((x, y) for x, y in means), found[-1]]
+    return [found[0], *((x, y) for x, y in means), found[-1]]
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
@@ -101,9 +123,13 @@ def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
 def _grid(low: float, high: float, logarithmic: bool, place: object, x: float) -> str:
     assert callable(place)
     parts = []
-    for value in ticks(low, high):
+    found = ticks(low, high)
+    # As many digits as tell neighbours apart.
+    ratio = max(map(abs, found)) / (found[1] - found[0]) if len(found) > 1 else 1.0
+    digits = max(3, math.floor(math.log10(max(ratio, 1.0))) + 2)
+    for value in found:
         _, y = place(x, value)
-        label = number(10**value, 2) if logarithmic else number(value, 3)
+        label = number(10**value, 2) if logarithmic else number(value, digits)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{LEFT - 6}" y="{y + 3.5:.1f}" text-anchor="end">{label}</text>')
     return "".join(parts)

@@ -66,6 +66,11 @@ def _math(box: Box) -> str:
     return f'<math displaystyle="true">{box_mathml(box)}</math>'
 
 
+def scrolling(inside: str, name: str, kind: str = "scroll") -> str:
+    """Markup that may be wider than the page: it scrolls, also by keyboard, and ``name`` says what it is."""
+    return f'<div class="{kind}" role="group" tabindex="0" aria-label="{text(name)}">{inside}</div>'
+
+
 def note(words: str) -> str:
     """A quiet line where there is nothing to show."""
     return f'<p class="note">{text(words)}</p>'

@@ -25,6 +25,7 @@ from chainrule.notation.document import (
     Words,
 )
 from chainrule.notation.layout import EQUALS, Box, row
+from chainrule.notation.markup import scrolling
 from chainrule.notation.mathml import box_mathml, math_element
 from chainrule.notation.text import box_text, plain_words
 
@@ -32,15 +33,33 @@ from chainrule.notation.text import box_text, plain_words
 FULL, HALF, STEP = 88, 44, 52
 PANEL = 40  # in a panel
 
-STYLE = """
-.chainrule { --ink: #1c1f24; --soft: #646b76; --line: #e3e5ea; --paper: #fff; --panel: #f7f8fa;
-  --accent: #8a3b12; --matrix: #1f5f8b; color: var(--ink); background: var(--paper);
+LIGHT = """--ink: #1c1f24; --soft: #646b76; --line: #e3e5ea; --paper: #fff; --panel: #f7f8fa; --accent: #8a3b12;
+  --matrix: #1f5f8b;"""
+DARK = """--ink: #e4e6ea; --soft: #99a1ad; --line: #30353d; --paper: #15181c; --panel: #1c2025; --accent: #f0a070;
+  --matrix: #7fbfea;"""
+# A notebook has a theme of its own, whatever the system's is: JupyterLab says it in an attribute, VS Code in a class.
+COLOURS = f"""
+.chainrule {{ {LIGHT} }}
+@media (prefers-color-scheme: dark) {{ .chainrule {{ {DARK} }} }}
+@media screen {{ :is([data-jp-theme-light="true"], .vscode-light) .chainrule {{ {LIGHT} }}
+  :is([data-jp-theme-light="false"], .vscode-dark) .chainrule {{ {DARK} }} }}
+"""
+
+# The theme of a page within a frame is that of the frame.
+FRAME = """
+:is([data-jp-theme-light="true"], .vscode-light) .chainrule-frame { color-scheme: light }
+:is([data-jp-theme-light="false"], .vscode-dark) .chainrule-frame { color-scheme: dark }
+"""
+
+STYLE = (
+    COLOURS
+    + """
+.chainrule { color: var(--ink); background: var(--paper);
   font: 16px/1.6 system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation Sans", sans-serif; }
-@media (prefers-color-scheme: dark) { .chainrule { --ink: #e4e6ea; --soft: #99a1ad; --line: #30353d; --paper: #15181c;
-  --panel: #1c2025; --accent: #f0a070; --matrix: #7fbfea; } }
 .chainrule math { font-family: "Latin Modern Math", "STIX Two Math", "STIX Math", "Cambria Math", "Libertinus Math",
   "Noto Sans Math", math; font-size: 1.08em; }
 .chainrule main { max-width: 68rem; margin: 0 auto; padding: 3rem 1.5rem 5rem; }
+div.chainrule main { margin: 0; padding: .8rem 1.1rem 1.1rem; }
 .chainrule h1 { font-size: 1.7rem; line-height: 1.35; font-weight: 650; margin: 0 0 1.2rem; letter-spacing: -0.01em; }
 .chainrule h2 { font-size: 1.25rem; font-weight: 650; margin: 3rem 0 1rem; padding-top: 1.2rem;
   border-top: 1px solid var(--line); }
@@ -100,6 +119,7 @@ STYLE = """
   .chainrule tr, .chainrule summary { break-inside: avoid; } .chainrule h2, .chainrule h3 { break-after: avoid; }
   .chainrule details::details-content { content-visibility: visible; block-size: auto; } }
 """
+)
 
 # What is opened stands at the side of a wide page, and at the foot of a narrow one; the rest stays where it is.
 PANELS = """
@@ -143,6 +163,17 @@ def embedded(document: Document) -> str:
     """The blocks alone, without title, choice of forms and panels, for a section of a page that has its own frame."""
     blocks = "\n".join(_block(block) for block in document.blocks if not isinstance(block, Panel))
     return f'<div class="chainrule"><style>{_style(document)}</style>\n{blocks}\n</div>'
+
+
+def untitled(document: Document) -> str:
+    """The blocks alone, for use within another page that has no frame for them."""
+    blocks = "\n".join(_block(block) for block in document.blocks)
+    return f'<div class="chainrule"><style>{_style(document)}</style>\n<main>{blocks}</main></div>'
+
+
+def framed(markup: str, style: str = "") -> str:
+    """Markup that is no document, for use within another page, with the colours and the letters of one."""
+    return f'<div class="chainrule"><style>{STYLE}{style}</style>\n{markup}\n</div>'
 
 
 def _style(document: Document) -> str:
@@ -207,12 +238,13 @@ def _block(block: Block) -> str:
             items = "".join(f"<dt>{_words(sign)}</dt><dd>{_words(meaning)}</dd>" for sign, meaning in rows)
             return f'<dl class="legend">{items}</dl>'
         case Listing(title, text):
-            listing = f"<pre>{escape(text)}</pre>"
+            listing = f'<pre role="group" tabindex="0" aria-label="{escape(title)}">{escape(text)}</pre>'
             return f"<details><summary><span>{escape(title)}</span></summary><div>{listing}</div></details>"
 
 
 def _table(kind: str, rows: list[str]) -> str:
-    return f'<div class="scroll"><table class="{kind}">{"".join(rows)}</table></div>'
+    name = "steps" if "steps" in kind else "formulas"
+    return scrolling(f'<table class="{kind}">{"".join(rows)}</table>', name)
 
 
 def _formula(line: Line) -> str:
@@ -259,7 +291,7 @@ def _panel(panel: Panel) -> str:
 def _chain(block: Formulas) -> str:
     """Formulas one below the other, in the little room of a panel."""
     lines = "".join(f"<div>{_math(line.left, line.right, PANEL)}</div>" for line in block.lines)
-    return f'<div class="scroll chain">{lines}</div>'
+    return scrolling(lines, "arithmetic", "scroll chain")
 
 
 def _math(left: Box | None, right: Box, width: float) -> str:

@@ -50,7 +50,7 @@ from chainrule.notation.remarks import derivation_remarks, listing, remarks, sys
 from chainrule.notation.sections import alike, sections
 from chainrule.notation.template import fill
 
-_ROLES = {
+ROLES = {
     "data": "given with each run",
     "integer": "whole numbers, given with each run",
     "parameter": "learnt",
@@ -102,7 +102,7 @@ def _system(log: Log, names: Names) -> Iterator[Block]:
     yield Heading(("The system",))
     used = {name for equation in log.forward.equations for name in tensors(equation)}
     rows: list[tuple[Words, Words]] = []
-    for role, meaning in _ROLES.items():
+    for role, meaning in ROLES.items():
         inputs = [tensor for tensor in log.forward.inputs if tensor.role == role and tensor.name in used]
         if inputs:
             rows.append(((role,), (*listing([with_axes(tensor, names) for tensor in inputs]), f": {meaning}")))

@@ -60,21 +60,22 @@ class Display(Callback):
             self.progress.stop()
             self.progress = None
         reason = f" ({run.stopped})" if run.stopped else ""
-        self.console.print(f"{_epoch(run)}  {_values(run)}{reason}", highlight=False, markup=False)
+        self.console.print(f"{epoch_of(run)}  {values_of(run)}{reason}", highlight=False, markup=False)
 
     def draw(self, run: Run) -> None:
         if self.progress is None or self.task is None:
-            self.console.print(f"{_epoch(run)}  {_values(run)}", highlight=False, markup=False)
+            self.console.print(f"{epoch_of(run)}  {values_of(run)}", highlight=False, markup=False)
             return
-        self.progress.update(self.task, completed=run.step, epoch=_epoch(run), values=_values(run))
+        self.progress.update(self.task, completed=run.step, epoch=epoch_of(run), values=values_of(run))
         self.progress.refresh()
 
 
-def _epoch(run: Run) -> str:
+def epoch_of(run: Run) -> str:
+    """The epoch that is being trained."""
     return f"epoch {min(run.epoch + (run.step > run.epoch * run.steps_per_epoch), run.epochs)}/{run.epochs}"
 
 
-def _values(run: Run) -> str:
+def values_of(run: Run) -> str:
     """Loss, validation and speed in one line."""
     left_out = ("epoch", "steps", "loss", "learning_rate", "gradient_norm", "seconds")
     shown = {"loss": run.history.last.get("loss", run.loss)}

@@ -86,6 +86,11 @@ class History:
         values = ", ".join(f"{name} {value:.4g}" for name, value in self.last.items() if name != "epoch")
         return f"History ({len(self)} epochs; last: {values})"
 
+    def _repr_html_(self) -> str:
+        from chainrule.training.shown import history_html
+
+        return history_html(self)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, History) and self._rows == other._rows
 

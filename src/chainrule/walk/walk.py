@@ -185,7 +185,8 @@ class Walk:
         # A frame of its own, so that what a link opens moves no notebook; the base keeps links inside it.
         made = page.page(story(self, NOTEBOOK_PANELS)).replace("<head>", '<head><base href="about:srcdoc">', 1)
         frame = "width: 100%; height: 40rem; border: 1px solid #8884; border-radius: .4rem"
-        return f'<iframe title="A walk" style="{frame}" srcdoc="{escape(made)}"></iframe>'
+        attributes = f'title="A walk" style="{frame}" srcdoc="{escape(made)}"'
+        return f'<style>{page.FRAME}</style><iframe class="chainrule-frame" {attributes}></iframe>'
 
 
 def walk(
