@@ -172,7 +172,7 @@ def test_of_an_element() -> None:
 
 def test_in_a_notebook_it_has_a_frame_of_its_own() -> None:
     frame = walked("regression")._repr_html_()
-    assert frame.startswith("<iframe") and "&lt;base href=" in frame
+    assert frame.endswith("</iframe>") and "&lt;base href=" in frame and "color-scheme: dark" in frame
 
 
 def test_text_and_paper(golden) -> None:
