@@ -57,6 +57,7 @@ class LabRun:
         self.error = ""
         self.pace: float | None = None
         self.used = time.monotonic()
+        self.version = 0  # rises with every change of what is trained: steps, values put by hand, the end
         self._seconds = 0.0
         self._due = 0.0  # when the next group of steps may begin, where there is a pace
         self._curves = Curves()
@@ -233,6 +234,7 @@ class LabRun:
         trainer = self._trainer
         start = time.perf_counter()
         complete = trainer.advance(most)
+        self.version += 1
         assert trainer.latest is not None
         self._record(trainer.latest)
         if complete:
@@ -256,6 +258,7 @@ class LabRun:
         if reason is not None:
             self._trainer.run.stop(reason)
         self._entered.close()
+        self.version += 1
         self._ended = True
         self._publish()
         self._resting.set()
@@ -299,6 +302,7 @@ class LabRun:
         return Snapshot(
             self.state,
             self.error,
+            self.version,
             run.step,
             run.epoch,
             run.epochs,
@@ -339,6 +343,7 @@ class LabRun:
             raise ChainruleError(f"{parameter} has no place {list(at)}; its shape is {list(array.shape)}")
         before = float(array[at])
         array[at] = value
+        self.version += 1
         self._publish()
         return before, self._parameters()
 

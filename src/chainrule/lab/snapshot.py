@@ -21,11 +21,13 @@ class Snapshot:
 
     ``curves``: means over groups of steps, ``loss``, ``learning_rate``, ``gradient_norm`` and, for each layer, its part
     of that norm (``gradient_norm dense1``); the last step of each group is in ``steps``.  ``history``: a row for each
-    epoch.  ``parameters``: copies, by name.  ``seconds``: spent on steps.
+    epoch.  ``parameters``: copies, by name.  ``seconds``: spent on steps.  ``version``: rises with
+    every step and every value put by hand.
     """
 
     state: State
     error: str
+    version: int
     step: int
     epoch: int
     epochs: int
