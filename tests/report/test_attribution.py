@@ -8,6 +8,8 @@ from sklearn.datasets import load_digits
 
 import chainrule as cr
 from chainrule.report import attribute
+from chainrule.report.attributions import explain
+from chainrule.report.judged import judge
 
 ROWS = 300
 
@@ -62,3 +64,37 @@ def test_words_through_their_embedding() -> None:
     assert found.parts.shape == (5, 4)  # words, places of the embedding
     assert abs(found.residual) < 1e-9
     assert found.value == pytest.approx(model.predict_proba(texts[:1])[0, 1], abs=1e-9)
+
+
+# A last layer that scales what it is given, by one number for all: the parameter is no wider than that.
+SCALES = {
+    "of one value": "data x[b,k]\nparameter s[o]\naxis o = 1\ny[b,k] = x[b,k]*exp(sum[o](s[o]))",
+    "without axes": "data x[b,k]\nparameter s\ny[b,k] = x[b,k]*exp(s)",
+}
+
+
+@pytest.mark.parametrize("name", SCALES)
+def test_what_is_explained_is_the_predicted_class_whatever_the_last_parameter_is(name: str) -> None:
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((60, 3))
+    y = np.where(X[:, 0] > 0, "up", "down")
+    network = cr.Network(cr.Dense(2), cr.Equations(SCALES[name]))
+    model = cr.Classifier(network, epochs=3, random_state=0, backend="numpy").fit(X, y)
+    judged, probabilities = judge(model, X, y), model.predict_proba(X)
+    for best in (0, 1):
+        row = int(probabilities[:, best].argmax())
+        told = explain(judged, row)
+        assert told.output == f"probability of {model.classes_[best]}"
+        assert told.value == pytest.approx(probabilities[row, best], abs=1e-6)
+        assert abs(told.residual) < 1e-7
+
+
+def test_of_one_output_the_second_class_is_explained() -> None:
+    generator = np.random.default_rng(0)
+    X = generator.standard_normal((60, 3))
+    y = np.where(X[:, 0] > 0, "up", "down")
+    model = cr.Classifier(cr.Network(cr.Dense(1)), cr.BinaryCrossEntropy(), epochs=3, random_state=0, backend="numpy")
+    judged = judge(model.fit(X, y), X, y)
+    told = explain(judged, 0)
+    assert told.output == "probability of up"
+    assert told.value == pytest.approx(model.predict_proba(X[:1])[0, 1], abs=1e-6)

@@ -134,7 +134,7 @@ class _Path:
         self.start, self.step, self.explained = start, end - start, explained
         wanted = (VALUE, explained.gradient)
         self.bound = program(explained.system, wanted, "float64", model.backend).bind(dict(model.parameters_))
-        pick = np.zeros(_width(model))
+        pick = np.zeros(width(model))
         pick[unit] = 1
         reads = explained.system.input_by_name
         self.others = {name: value for name, value in given.items() if name != explained.tensor and name in reads}
@@ -196,7 +196,7 @@ class _Path:
         return made
 
 
-def _width(model: Any) -> int:
+def width(model: Any) -> int:
     """How many numbers the prediction has."""
     step = model.specification_.step
     return sizes_for_one_row(step.prediction_system)[step.prediction.axes[1]]

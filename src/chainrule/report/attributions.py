@@ -15,7 +15,7 @@ from chainrule.data.table import Table
 from chainrule.data.text import SymbolReader, Symbols, Texts
 from chainrule.data.vocabulary import SPLIT
 from chainrule.report import small
-from chainrule.report.attribution import Attribution, attribute, can_explain
+from chainrule.report.attribution import Attribution, attribute, can_explain, width
 from chainrule.report.examples import words_of
 from chainrule.report.judged import Judged
 from chainrule.report.page import Cell, Section, figure, heading, note, paragraph, side_by_side, table, written
@@ -87,9 +87,7 @@ def _explained(judged: Judged, row: int) -> tuple[int, str]:
     if judged.scores is None:
         return 0, judged.target
     what = "probability of " if judged.probable else "score of "
-    step = judged.model.specification_.step
-    outputs = judged.model.parameters_[step.prediction_system.parameters[-1].name].shape[-1]
-    if len(judged.names) == 2 and outputs == 1 and not judged.several:
+    if len(judged.names) == 2 and width(judged.model) == 1 and not judged.several:
         return 0, what + judged.names[1]
     best = int(judged.scores[row].argmax())
     return best, what + judged.names[best]
