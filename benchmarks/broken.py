@@ -1,7 +1,7 @@
 """Models that are broken in one known way each, and the finding that names it.
 
-``BROKEN`` holds a function for each; it returns the subject of a diagnosis.  ``benchmarks.check`` prints what is found,
-tests/diagnosis/test_broken.py demands it.
+``BROKEN`` holds a function for each; it returns the subject of a diagnosis.  ``benchmarks.check`` prints what is found
+in each, tests/diagnosis/test_broken.py demands it of the quickest.
 """
 
 from __future__ import annotations
