@@ -235,22 +235,36 @@ def test_curves_keep_their_mean_and_stay_short() -> None:
     assert np.average(curves.values["loss"], weights=curves.counts) == pytest.approx(values.mean())
 
 
-def test_there_are_no_more_runs_than_there_may_be(sets: Sets) -> None:
-    runs = Runs(most=2)
+def test_what_was_trained_is_not_dropped_for_another_run(sets: Sets) -> None:
+    runs = Runs(most=3)
     setup, data = Setup(data="moons", network=NETWORK, epochs=5000), sets.get("moons")
-    first, second = runs.make(setup, data), runs.make(setup, data)
-    second.snapshot()
-    third = runs.make(setup, data)  # in the place of the one that was used least lately
-    assert runs.get(first.id) is None and set(runs.all()) == {second, third}
-    for run in runs.all():
-        run.pace = 100
-        run.start()
-    with pytest.raises(ChainruleError, match="2 runs are training"):
+    first, second, third = (runs.make(setup, data) for _ in range(3))
+    first.step()
+    second.set_value("dense1.W", [0, 0], 1.0)
+    fourth = runs.make(setup, data)  # in the place of the one to which nothing was done
+    assert set(runs.all()) == {first, second, fourth}
+    assert "never been trained" in runs.why_ended(third.id)
+    fourth.pace = 100
+    fourth.start()
+    with pytest.raises(ChainruleError, match=r"the lab keeps 3 runs, .* end one first"):
         runs.make(setup, data)
-    runs.idle = 0
-    second.pause()
-    time.sleep(0.01)
-    runs.end_idle()
-    assert runs.all() == (third,)
+    runs.end(second.id)
+    assert runs.make(setup, data) in runs.all() and "by hand" in runs.why_ended(second.id)
     runs.close()
     assert runs.all() == ()
+
+
+def test_runs_that_no_tab_has_open_end_but_for_those_that_train(sets: Sets) -> None:
+    runs = Runs(idle=0.2)
+    setup, data = Setup(data="moons", network=NETWORK, epochs=5000), sets.get("moons")
+    forgotten, hidden, training = (runs.make(setup, data) for _ in range(3))
+    forgotten.step()
+    training.pace = 100
+    training.start()
+    time.sleep(0.25)
+    runs.use(hidden, None)
+    runs.end_idle()
+    assert runs.all() == (hidden, training)
+    assert runs.why_ended(forgotten.id) == "no tab had it open for long"
+    assert "server" in runs.why_ended("never was")
+    runs.close()

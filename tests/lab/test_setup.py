@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from chainrule.lab.sets import LabSet, Sets
+from chainrule.lab.sets import Dropped, LabSet, Sets
 from chainrule.lab.setup import MOST_TEXT, Setup
 
 
@@ -80,6 +80,13 @@ def test_a_text_without_end_is_left_out() -> None:
         ({"regularizer": "L2(parameters='q.*')"}, "regularizer", "matches no parameter"),
         ({"epochs": 0}, "epochs", "from 1"),
         ({"batch_size": 10**8}, "batch_size", "from 1"),
+        # All 1,437 rows a step, and no more, however many are asked for.
+        (
+            {"network": "UpSample2D(40), Conv2D(16, 3), GlobalAvgPool(), Dense(10)", "batch_size": 99_999},
+            "batch_size",
+            "on 1,437 rows",
+        ),
+        ({"network": "UpSample2D(400), Conv2D(64, 3), GlobalAvgPool(), Dense(10)"}, "network", "on one row alone"),
         ({"seed": -1}, "seed", "from 0"),
     ],
 )
@@ -88,6 +95,15 @@ def test_what_is_wrong_is_said_of_its_field(digits: LabSet, change, field: str, 
     assert list(problems) == [field]
     assert words in problems[field]
     assert len(problems[field]) < 1500
+
+
+def test_the_length_of_texts_counts(sets: Sets, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("opinion,bad\n" + "".join(f"{'word ' * 300}{n},{n % 2 == 0}\n" for n in range(30)))
+    data = sets.get(sets.add([Dropped("opinions.csv", file)]))
+    setup = Setup(data=data.key, network="Embedding(60, 40000), GlobalMaxPool(), Dense(2)")
+    assert "a step on one row alone" not in str(setup.checked(data))
+    assert "batch_size" in setup.checked(data)
 
 
 def test_what_is_right_has_no_problems(digits: LabSet) -> None:

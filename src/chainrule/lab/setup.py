@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import ast
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import prod
 from typing import Any
 
 from chainrule.cli.sets import in_words_of
+from chainrule.equations.node import Equation
 from chainrule.equations.parse import parse
 from chainrule.equations.sizes import solve_sizes
+from chainrule.equations.system import Input
 from chainrule.errors import ChainruleError
 from chainrule.estimators import Classifier, Regressor
+from chainrule.estimators.rows import Rows
 from chainrule.estimators.settings import is_ready, read_call
 from chainrule.lab.sets import LabSet
 from chainrule.layers import Equations, Layer, Network
@@ -26,6 +29,7 @@ from chainrule.training.step import TrainingStep
 MOST_TEXT = 20_000  # characters of one field
 MOST_EPOCHS, MOST_ROWS_A_STEP = 10_000, 100_000
 MOST_PARAMETERS = 20_000_000
+MOST_NUMBERS = 250_000_000  # of all tensors of a step: a walk keeps every one of them, 8 bytes each
 
 Estimator = Classifier | Regressor
 
@@ -97,7 +101,9 @@ class Setup:
         try:
             self.specified(data)
         except ChainruleError as error:
-            problems[self._blamed(data)] = str(error).removeprefix("network: ")
+            said = str(error)
+            field = "batch_size" if said.startswith("batch_size: ") else self._blamed(data)
+            problems[field] = said.removeprefix(f"{field}: ").removeprefix("network: ")
         except Exception as error:  # what was typed must not end the page on which it can be mended
             log.exception("a set-up that cannot be made: %.300r", self)
             problems["network"] = f"this cannot be made ({type(error).__name__}: {error})"
@@ -144,18 +150,51 @@ def _specified(setup: Setup, data: LabSet) -> Estimator:
     model = setup.estimator(data.classes)
     training, validation = data.training, data.validation
     with in_words_of(training):
-        model._specified(training.X, training.y, None, (validation.X, validation.y))
-    refuse_large(model)
+        rows, _ = model._specified(training.X, training.y, None, (validation.X, validation.y))
+        refuse_large(model, rows)
     return model
 
 
-def refuse_large(model: Estimator) -> None:
-    """Raise ChainruleError for a network of more numbers than the lab should hold, before it holds them."""
+def refuse_large(model: Estimator, rows: Rows) -> None:
+    """Raise ChainruleError for a step of more numbers than the lab should hold, before it holds them."""
     step = model.specification_.step
-    sizes = solve_sizes(step.system, {}, partial=True)
-    count = sum(prod(sizes.get(axis, 1) for axis in tensor.axes) for tensor in step.parameters)
-    if count > MOST_PARAMETERS:
-        raise ChainruleError(f"network: {count:,} parameters are too many for the lab; {MOST_PARAMETERS:,} at most")
+    parameters = _numbers(step.parameters, solve_sizes(step.system, {}, partial=True))
+    if parameters > MOST_PARAMETERS:
+        raise ChainruleError(
+            f"network: {parameters:,} parameters are too many for the lab; {MOST_PARAMETERS:,} at most"
+        )
+    batch_size = model._rows_a_step(len(rows))
+    given = _shape_given(model, rows)
+    count, alone = (_numbers_of_step(step, size, given) for size in (batch_size, 1))
+    if alone > MOST_NUMBERS:
+        raise ChainruleError(
+            f"network: a step on one row alone has {alone:,} numbers in all its tensors; {MOST_NUMBERS:,} at most"
+        )
+    if count > MOST_NUMBERS:
+        raise ChainruleError(
+            f"batch_size: a step on {batch_size:,} rows has {count:,} numbers in all its tensors; "
+            f"{MOST_NUMBERS:,} at most"
+        )
+
+
+def _shape_given(model: Any, rows: Rows) -> dict[str, tuple[int, ...]]:
+    """What the equations do not say of sizes: the shape of the rows where they differ in length, by the longest."""
+    if model.input_.length is None:
+        return {}
+    found = model._sequences(rows.X)
+    source = model.specification_.step.sources["x"]
+    return {source: (len(found), int(found.lengths.max()), *found.values.shape[1:])}
+
+
+def _numbers_of_step(step: TrainingStep, batch_size: int, given: Mapping[str, tuple[int, ...]]) -> int:
+    """The sizes of all tensors of a step on so many rows, added up."""
+    sizes = solve_sizes(step.system, {"rows": (batch_size,), **given}, partial=True)
+    return _numbers((*step.system.equations, *step.parameters, *step.states), sizes)
+
+
+def _numbers(tensors: Iterable[Input | Equation], sizes: Mapping[str, int]) -> int:
+    """How many numbers these tensors hold."""
+    return sum(prod(sizes.get(axis, 1) for axis in tensor.axes) for tensor in tensors)
 
 
 def read_network(setup: Setup) -> Any:
