@@ -65,3 +65,7 @@ def test_the_report_is_one_page(run: LabRun) -> None:
     file = exports.report(run)
     assert file.name == "report.html" and b"<html" in file.content[:200]
     assert b"<script src" not in file.content
+    text = file.content.decode()
+    assert "<title>iris: Classifier</title>" in text
+    assert "30, set aside for validation" in text
+    assert "are among the 120 training rows" in text  # the check is of the rows trained on

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from chainrule.errors import ChainruleError
 from chainrule.lab.server import PORT, listen, names_of
+from lab.running import running
 
 
 def test_a_free_port_is_found() -> None:
@@ -43,6 +47,22 @@ def test_the_names_of_the_server() -> None:
     assert names_of("127.0.0.1", 8080) == {"127.0.0.1:8080", "localhost:8080", "[::1]:8080"}
     assert f"{socket.gethostname().lower()}:8080" in names_of("0.0.0.0", 8080)
     assert "[fe80::1]:9" in names_of("fe80::1", 9)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_no_folder_stays_behind(tmp_path: Path) -> None:
+    pytest.importorskip("nicegui")
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        dead.wait()
+    left = [tmp_path / f"chainrule-lab-{process}-{n}" for n, process in enumerate((dead.pid, 10**30, os.getpid()))]
+    for folder in left:
+        (folder / "dropped-1").mkdir(parents=True)
+    with running(tmp_path) as server:
+        ours = tmp_path.glob(f"chainrule-lab-{server.process.pid}-*")
+        assert set(tmp_path.glob("chainrule-lab-*")) == {*left[1:], *ours}
+        server.process.send_signal(signal.SIGHUP)  # its terminal is closed
+        server.process.wait(15)
+    assert set(tmp_path.glob("chainrule-lab-*")) == set(left[1:])
 
 
 def test_the_library_is_loaded_by_the_lab_alone() -> None:

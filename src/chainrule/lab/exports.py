@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
+from chainrule.cli.sets import in_words_of
 from chainrule.lab.runs import LabRun
 from chainrule.lab.setup import Setup
 
@@ -35,7 +36,7 @@ def source(run: LabRun) -> File:
 def model(run: LabRun) -> File:
     """The folder that ``chainrule.load`` reads, as a .zip, with the history beside it."""
     fitted = run.model()
-    with tempfile.TemporaryDirectory(prefix="chainrule-lab-") as place:
+    with tempfile.TemporaryDirectory(prefix="chainrule-model-") as place:
         folder = fitted.save(Path(place) / _stem(run))
         fitted.history_.to_csv(folder / "history.csv")
         packed = io.BytesIO()
@@ -47,8 +48,13 @@ def model(run: LabRun) -> File:
 
 def report(run: LabRun) -> File:
     """The report on the model and the rows it was measured on, one HTML file."""
-    kept = run.data.validation
-    return File("report.html", run.model().report(kept.X, kept.y).html().encode())
+    from chainrule.report import Origin, report  # takes a second to import, and no other file needs it
+
+    rows, kept = run.data.training, run.data.validation
+    target = "target" if kept.target == "y" else kept.target
+    origin = Origin(run.data.title, "set aside for validation", target, training=(rows.X, rows.y))
+    with in_words_of(kept):
+        return File("report.html", report(run.model(), kept.X, kept.y, origin).html().encode())
 
 
 def link(setup: Setup, origin: str = "") -> str:

@@ -171,8 +171,6 @@ class LabRun:
 
         Raises ChainruleError where there is no such place, or for what is no finite number.
         """
-        if not np.isfinite(value):
-            raise ChainruleError(f"{value} is no finite number")
         at = tuple(int(index) for index in position)
         before, parameters = self._ask(lambda: self._put(parameter, at, float(value)))
         rows = self._validation_arrays()
@@ -341,8 +339,12 @@ class LabRun:
         array = run.state[parameter]
         if len(at) != array.ndim or not all(0 <= index < size for index, size in zip(at, array.shape, strict=True)):
             raise ChainruleError(f"{parameter} has no place {list(at)}; its shape is {list(array.shape)}")
+        with np.errstate(over="ignore"):
+            given = array.dtype.type(value)
+        if not np.isfinite(given):
+            raise ChainruleError(f"{value:g} is no finite number of {parameter}, which holds {array.dtype} numbers")
         before = float(array[at])
-        array[at] = value
+        array[at] = given
         self.version += 1
         self._publish()
         return before, self._parameters()

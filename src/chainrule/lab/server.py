@@ -22,7 +22,7 @@ from urllib.parse import unquote
 from chainrule.errors import ChainruleError
 from chainrule.lab.registry import Runs
 from chainrule.lab.security import MOST_FRAME, TOKEN, UPLOAD, Guard, log
-from chainrule.lab.sets import MOST_BYTES, MOST_FILES, Dropped, Sets
+from chainrule.lab.sets import MOST_BYTES, MOST_FILES, Dropped, Sets, remove_left_behind
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
@@ -55,8 +55,8 @@ def serve(host: str = LOOPBACK, port: int | None = None, *, open_browser: bool =
         if open_browser:
             threading.Thread(target=webbrowser.open, args=(link,), daemon=True).start()
 
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _exit)  # so that what was dropped is removed then too
+    _end_cleanly()
+    remove_left_behind()
     sets, runs = Sets(), Runs()
     try:
         with suppress(KeyboardInterrupt):
@@ -64,6 +64,16 @@ def serve(host: str = LOOPBACK, port: int | None = None, *, open_browser: bool =
     finally:
         runs.close()
         sets.close()
+
+
+def _end_cleanly() -> None:
+    """Have what was dropped removed also where the process is asked to end, or its terminal is closed."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    signal.signal(signal.SIGTERM, _exit)
+    # Where it is ignored the user said so (nohup): the lab is to outlive the terminal.
+    if os.name == "posix" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
 
 
 def _exit(number: int, frame: object) -> None:

@@ -5,6 +5,7 @@ What was dropped lies in one temporary folder of the server and goes with it.
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import tempfile
@@ -37,6 +38,7 @@ LONGEST_NAME = 60  # characters of the name of a file
 LARGEST_SIDE = 64  # to which images are scaled
 TABLES = frozenset({*SEPARATORS, *PARQUET})
 ARCHIVE = ".zip"
+FOLDER = "chainrule-lab-"  # what the name of a server's temporary folder begins with; its process follows
 VALIDATION = 0.2  # of the rows, set aside
 
 
@@ -91,7 +93,7 @@ class Sets:
     """The sets of one server.  ``close`` removes what was dropped."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="chainrule-lab-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-"))
         self._dropped: dict[str, tuple[str, Path]] = {}  # key → title, file or folder
         self._read: dict[tuple[str, str], LabSet] = {}
 
@@ -181,6 +183,27 @@ class Sets:
 
     def _in_words(self, path: Path, title: str) -> _InWords:
         return _InWords({str(path): title, str(self.folder): "", path.name: title})
+
+
+def remove_left_behind() -> None:
+    """Remove the folders of servers that were killed before they could do it."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
+        process = folder.name.removeprefix(FOLDER).partition("-")[0]
+        if process.isdigit() and not _is_running(int(process)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    """Whether there is a process of this number; also where that cannot be asked, as on Windows without ending it."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True  # another user's, or no number of a process
+    return True
 
 
 class _InWords:
