@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -50,6 +51,7 @@ from chainrule.layers import as_layer
 from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
+from chainrule.training.ensemble import Shuffled, first_states, member_of
 from chainrule.training.history import History
 from chainrule.training.loop import Trainer, first_state, train_to_end
 from chainrule.training.programs import backend_name
@@ -168,7 +170,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """
         rows, aside = self._specified(X, y, sample_weight, validation)
         seed = self._seed()
-        state = first_state(self.specification_.step, seed, backend=backend_name(self.backend))
+        state = self._first_state(seed)
         batch_size = self._rows_a_step(len(rows))
         epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size, self.input_))
         run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
@@ -205,7 +207,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             # Later rows may have weights, so the equations have them from the start.
             self._specify(weighted=True, rows=len(rows))
             self._seed_ = self._seed()
-            self._state = first_state(self.specification_.step, self._seed_, backend=self.backend)
+            self._state = self._first_state(self._seed_)
             self.history_ = History()
         rows = Rows(rows.X, rows.y, self._weigh(rows))
         if np.ptp(rows.weights) and not isinstance(self.specification_.loss, RowWeighted):
@@ -223,11 +225,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         """Parameters and optimizer states to go on from; a loaded model has the parameters only."""
         if not hasattr(self, "_state"):
             self._seed_ = self._seed()
-            self._state = {
-                **first_state(self.specification_.step, self._seed_, backend=self.backend),
-                **self.parameters_,
-            }
+            self._state = {**self._first_state(self._seed_), **self.parameters_}
         return {name: np.array(value) for name, value in self._state.items()}
+
+    def _first_state(self, seed: int) -> dict[str, Array]:
+        """Parameters and optimizer states before the first step; of all members, where it is an ensemble."""
+        specification, backend = self.specification_, backend_name(self.backend)
+        if specification.members is None:
+            return first_state(specification.step, seed, backend=backend)
+        return first_states(specification.step, specification.members, seed, backend)
 
     def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, text_at: Collection[int] = frozenset()) -> Rows:
         """Everything that was given, read and checked."""
@@ -303,6 +309,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             reading,
             regularizers,
             self.clipping,
+            None if self.ensemble is None else _count("ensemble", self.ensemble, 1),
         )
         found = output_shape(made.step)
         if found not in self._accepted(loss):
@@ -423,9 +430,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         watching += list(as_callbacks(self.callbacks))
         watching += [live_display()] if self.verbose else []
         self.history_ = run.history
+        specification, source = self.specification_, self._source(rows)
         return Trainer(
-            self.specification_.step,
-            self._source(rows),
+            specification.trained,
+            source if specification.members is None else Shuffled(source, specification.members),
             run,
             batch_size=batch_size,
             rates=rates,
@@ -446,6 +454,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
     def _keep(self, trainer: Trainer, set_aside: bool) -> None:
         """What the run has learnt."""
         run, data = trainer.run, trainer.source
+        data = data.source if isinstance(data, Shuffled) else data
         self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
         self._state, self._seed_ = dict(run.state), run.seed
         self.n_iter_ = run.epoch
@@ -454,6 +463,25 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             data.rows, trainer.batch_size, run.epochs, run.seed, set_aside, run.computed_by, longest
         )
         self.best_epoch_ = run.best_epoch or run.epoch
+
+    def member(self, number: int) -> Self:
+        """One network of an ensemble, counted from 0, as a model of its own.
+
+        Raises ChainruleError where this is no ensemble, or has no such member.
+        """
+        check_is_fitted(self, "parameters_")
+        members = self.specification_.members
+        if members is None:
+            raise ChainruleError("this model is one network, no ensemble of several (ensemble=None)")
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < members:
+            raise ChainruleError(f"there is no member {number!r}; the ensemble has 0 to {members - 1}")
+        one = copy(self)
+        one.ensemble = None
+        one.specification_ = replace(self.specification_, members=None)
+        one.parameters_ = member_of(self.parameters_, int(number))
+        if hasattr(self, "_state"):
+            one._state, one._seed_ = member_of(self._state, int(number)), self._seed_ + int(number)
+        return one
 
     # --- predicting ---------------------------------------------------------------------------------------------------
 

@@ -52,6 +52,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     epochs, batch_size : None for what suits the number of rows.
     regularizer : one, or a tuple of them, added to the loss.
     clipping : of the gradients.
+    ensemble : how many networks to train at once, each from first values and with an order of rows of its own; the
+        prediction is the mean of theirs (``member(0)`` is one of them).  None for one network.
     early_stopping : True, or ``EarlyStopping(metric, patience)``; None keeps the best epoch where there are
         validation rows; False keeps the last.
     validation_fraction : share of the rows set aside, the same of every class; None for 0.1 from 4,000 rows on.
@@ -86,6 +88,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         batch_size: int | None = None,
         regularizer: Regularizer | tuple[Regularizer, ...] | None = None,
         clipping: Clipping | None = None,
+        ensemble: int | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
@@ -104,6 +107,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         self.batch_size = batch_size
         self.regularizer = regularizer
         self.clipping = clipping
+        self.ensemble = ensemble
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.class_weight = class_weight

@@ -78,7 +78,7 @@ class Inspection:
         """The walk on rows as the network reads them."""
         from chainrule.walk import walk, walk_forward
 
-        model: Any = self
+        model = self._one()
         step = model.specification_.step
         if not set(step.sources) <= set(rows):
             return walk_forward(step, {**rows, **model.parameters_}, backend=model.backend)
@@ -90,6 +90,11 @@ class Inspection:
             seed=model.training_.seed,
             backend=model.backend,
         )
+
+    def _one(self) -> Any:
+        """The network that is looked into: the first of an ensemble."""
+        model: Any = self
+        return model if model.specification_.members is None else model.member(0)
 
     def _walked(self, X: Any, y: Any) -> dict[str, Array]:
         """Rows as the network reads them and, where it is known, what is to be learnt of them."""
@@ -109,8 +114,8 @@ class Inspection:
         """
         from chainrule.backends.numpy.standalone import Training, standalone
 
-        model: Any = self
-        check_is_fitted(model, "parameters_")
+        check_is_fitted(self, "parameters_")
+        model = self._one()
         specification, run = model.specification_, model.training_
         augmented = bool(as_augmentations(model.augmentation))
         step = specification.step
@@ -138,8 +143,8 @@ class Inspection:
 
         On the first five rows of ``X`` and ``y``; without them, on random numbers of the same shape.
         """
-        model: Any = self
-        check_is_fitted(model, "parameters_")
+        check_is_fitted(self, "parameters_")
+        model = self._one()
         step = model.specification_.step
         values: dict[str, Any] = {name: np.asarray(value, float) for name, value in model.parameters_.items()}
         values |= {name: np.asarray(value, float) for name, value in step.constants.items()}
@@ -163,8 +168,9 @@ class Inspection:
         from chainrule.estimators.examined import subject_of
 
         check_is_fitted(self, "parameters_")
-        random = {} if X is not None else random_rows(self, EXAMINED_ROWS)
-        return diagnose(subject_of(self, X, y, validation, random))
+        model = self._one()
+        random = {} if X is not None else random_rows(model, EXAMINED_ROWS)
+        return diagnose(subject_of(model, X, y, validation, random))
 
     def report(self, X: Any = None, y: Any = None, *, image: tuple[int, int] | None = None) -> Report:
         """A page on the model and, given rows and their targets, what it makes of them: ``.save(path)``, ``.html()``.

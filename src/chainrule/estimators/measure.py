@@ -24,14 +24,16 @@ class Measure:
 
     def __init__(self, estimator: Any, rows: Rows, stopping: EarlyStopping | None) -> None:
         self.estimator, self.rows = estimator, rows
-        self.step = estimator.specification_.step
+        self.step = estimator.specification_.trained
         self.beside = estimator._beside(rows)
         self.sequences = None if estimator.input_.length is None else estimator._sequences(rows.X)
         ready = self.sequences is None and fits_in_memory(estimator.input_, len(rows))
         self.whole = estimator.input_.encode(rows.X) if ready else None
         self.constants = {name: np.array(value, dtype=np.float32) for name, value in self.step.constants.items()}
         self.at_once = rows_at_once(self.step.evaluation)
-        self.program = program(self.step.evaluation, ("C", self.step.prediction.name), backend=estimator.backend)
+        self.program = program(
+            self.step.evaluation, (self.step.measured, self.step.prediction.name), backend=estimator.backend
+        )
         watched = "loss" if stopping is None else stopping.metric.removeprefix("validation_")
         self.watched = () if watched == "loss" else (watched,)
 
@@ -42,7 +44,7 @@ class Measure:
             given |= {name: value[rows] for name, value in self.beside.items()}
             values = {name: given[name] for name in self.step.sources}
             result = self.program.run({**values, **self.constants}, dict(parameters))
-            total += float(result["C"]) * len(rows)
+            total += float(result[self.step.measured]) * len(rows)
             order.append(rows)
             parts.append(np.asarray(result[self.step.prediction.name]))
         prediction = np.concatenate(parts)[np.argsort(np.concatenate(order))]

@@ -29,6 +29,7 @@ from chainrule.layers.composition import Reading
 from chainrule.losses import ClassWeighted, Loss, SampleWeighted
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
+from chainrule.training.ensemble import ensemble
 from chainrule.training.step import TrainingStep, assemble
 
 
@@ -42,11 +43,17 @@ class Specification:
     reading: Reading
     regularizers: tuple[Regularizer, ...] = ()
     clipping: Clipping | None = None
+    members: int | None = None
 
     @property
     def step(self) -> TrainingStep:
-        """The systems of the model; assembled once for each specification."""
+        """The systems of the model, of one member where it is an ensemble; assembled once for each specification."""
         return _assembled(self)
+
+    @property
+    def trained(self) -> TrainingStep:
+        """The systems that are trained and predict: those of all members at once, where it is an ensemble."""
+        return self.step if self.members is None else _ensemble(self)
 
     def calls(self) -> dict[str, Any]:
         """Each part as the call that makes it."""
@@ -59,6 +66,7 @@ class Specification:
             "sizes": [list(size) for size in self.reading.sizes],
             "role": self.reading.role,
             "length": self.reading.length,
+            "members": self.members,
         }
 
 
@@ -87,6 +95,12 @@ def _assembled(specification: Specification) -> TrainingStep:
         regularizers=specification.regularizers,
         clipping=specification.clipping,
     )
+
+
+@lru_cache(maxsize=32)
+def _ensemble(specification: Specification) -> TrainingStep:
+    assert specification.members is not None
+    return ensemble(_assembled(specification), specification.members)
 
 
 def output_shape(step: TrainingStep) -> tuple[int, ...]:

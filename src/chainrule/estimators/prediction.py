@@ -36,7 +36,7 @@ class Predictor:
     """The prediction [b, …] of one state of a model, in float64, so that a row's does not depend on those beside it."""
 
     def __init__(self, model: Any) -> None:
-        step = model.specification_.step
+        step = model.specification_.trained
         self.wanted = model.backend
         self.backend = backend = backend_name(model.backend)
         self.threads = partial(allowed_threads, backend) if backend == "numpy" else nullcontext

@@ -39,8 +39,8 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
     ----------
     network : layers whose last gives one value for each target, or None for two hidden layers of 128.
     loss : None for the squared error.
-    optimizer, epochs, batch_size, regularizer, clipping, early_stopping, reading, augmentation, callbacks, backend,
-    n_jobs, random_state, verbose : as for ``Classifier``.
+    optimizer, epochs, batch_size, regularizer, clipping, ensemble, early_stopping, reading, augmentation, callbacks,
+    backend, n_jobs, random_state, verbose : as for ``Classifier``.
     validation_fraction : share of the rows set aside; None for 0.1 from 4,000 rows on.
 
     Attributes
@@ -58,6 +58,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         batch_size: int | None = None,
         regularizer: Regularizer | tuple[Regularizer, ...] | None = None,
         clipping: Clipping | None = None,
+        ensemble: int | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
         reading: ReadingRule | None = None,
@@ -75,6 +76,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         self.batch_size = batch_size
         self.regularizer = regularizer
         self.clipping = clipping
+        self.ensemble = ensemble
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.reading = reading

@@ -59,7 +59,7 @@ def save(model: Any, path: str | Path) -> Path:
 
 
 def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
-    step = model.specification_.step
+    step, trained = model.specification_.step, model.specification_.trained
     calls = model.specification_.calls()
     _check_calls(calls)
     names = getattr(model, "feature_names_in_", None)
@@ -85,7 +85,7 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
         "input": {"kind": type(model.input_).__name__, **model.input_.to_json()},
         "target": model.target_.to_json(),
         "model": calls,
-        "prediction": {"name": step.prediction.name, "equations": str(step.prediction_system).splitlines()},
+        "prediction": {"name": trained.prediction.name, "equations": str(trained.prediction_system).splitlines()},
         "training": {"cost": step.cost, "equations": str(step.cost_system).splitlines()},
         "history": model.history_.to_json(),
         "run": asdict(model.training_),
@@ -191,6 +191,7 @@ def _specification(calls: Mapping[str, Any]) -> Specification:
         _reading(calls),
         tuple(read_call(call, "regularizer") for call in calls["regularizers"]),
         None if clipping is None else read_call(clipping, "clipping"),
+        None if calls.get("members") is None else int(calls["members"]),
     )
 
 
@@ -201,7 +202,7 @@ def _reading(calls: Mapping[str, Any]) -> Reading:
 
 def _in_order(specification: Specification, parameters: Mapping[str, Array]) -> dict[str, Array]:
     """The parameters that the equations name, with the shapes that they say."""
-    system = specification.step.prediction_system
+    system = specification.trained.prediction_system
     sizes = solve_sizes(system, {}, partial=True)
     found = {}
     for tensor in (*system.parameters, *system.named("state")):

@@ -116,6 +116,7 @@ def training_facts(model: Any) -> list[tuple[str, str]]:
     specification, last = model.specification_, dict(model.history_.last)
     facts = [("loss", repr(specification.loss)), ("optimizer", repr(specification.optimizer))]
     facts += [("penalty", repr(penalty)) for penalty in specification.regularizers]
+    facts += [] if specification.members is None else [("ensemble", f"{specification.members} networks")]
     facts += [("augmented", repr(step)) for step in as_augmentations(model.augmentation)]
     computed = f", {model.training_.computed_by}" if model.training_.computed_by else ""
     facts.append(("trained", f"{len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps{computed}"))

@@ -254,14 +254,14 @@ class Trainer:
         with np.errstate(all="ignore"):
             result = self._program.run(data, run.state, steps, seed=run.seed, first_step=first)
         seconds = time.perf_counter() - start
-        losses = np.asarray(result[self.step.loss])
+        losses = _of_members(result[self.step.loss])
         if not np.isfinite(result[self.step.cost]).all() or not np.isfinite(losses).all():
             self._fail(before, data, rows, first)
         run.step += len(rows)
         run.loss = float(losses.mean())
         self._group = max(1, min(int(SECONDS_A_CALL * len(rows) / max(seconds, 1e-9)), 8 * self._group))
-        watched = {name: np.asarray(result[name]) for name in self.watched}
-        return Steps(first, rows.shape[1], losses, np.asarray(result[self.step.gradient_norm]), watched)
+        watched = {name: _of_members(result[name]) for name in self.watched}
+        return Steps(first, rows.shape[-1], losses, _of_members(result[self.step.gradient_norm]), watched)
 
     def _fail(self, state: dict[str, Array], data: Mapping[str, Array], rows: Array, first: int) -> None:
         """Do the steps again one by one, keeping every tensor, and raise the error that says where it began."""
@@ -277,6 +277,11 @@ class Trainer:
             return {**data, **begun, **{name: np.asarray(value)[0] for name, value in values.items()}}
 
         raise explain(system, run_step, range(first, first + len(rows)), lambda n: float(self.rates[n]))
+
+
+def _of_members(values: Array) -> Array:
+    """Values of steps [s]; those of an ensemble [s, e] by their means."""
+    return np.asarray(values) if values.ndim == 1 else values.mean(axis=1)
 
 
 def _means(done: Sequence[Steps]) -> tuple[float, float]:

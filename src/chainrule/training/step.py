@@ -37,7 +37,7 @@ class TrainingStep:
     weights), ``rows`` and the learning rate ``η``; updates parameters and states.  Its outputs worth keeping are
     ``cost`` (with penalties), ``loss`` (without) and ``gradient_norm``.
     ``cost_system``: forward and cost without the gather, the system to explain.
-    ``evaluation``: from x and the targets to ``loss`` and ``prediction``, without dropout and penalties.
+    ``evaluation``: from x and the targets to ``measured``, the loss, and ``prediction``, without dropout and penalties.
     ``prediction_system``: from x alone to ``prediction`` and ``output``.
     ``initialization``: from sizes and the seed to every parameter's first value.
     ``sources``: input of the network or the loss → the whole training set's tensor: x → X.
@@ -60,6 +60,7 @@ class TrainingStep:
     cost: str = "C"
     loss: str = "C"
     gradient_norm: str = "gradient_norm"
+    measured: str = "C"
 
     @property
     def parameters(self) -> tuple[Input, ...]:

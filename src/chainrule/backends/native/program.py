@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from chainrule.backends.facts import Place, Range
-from chainrule.backends.inputs import check_request, read, safe_reads, sizes_of
+from chainrule.backends.inputs import read, safe_reads, sizes_of
 from chainrule.backends.native import jit, memory, program_text, routines, threads
 from chainrule.backends.native.factors import factored, without_copies
 from chainrule.backends.native.layout import recurrent_axes_first
@@ -35,11 +35,6 @@ Array = NDArray[Any]
 LINE = 64
 MOST_VARIANTS = 256  # sizes for which a program keeps its code
 _ROUTINE = re.compile(r"^declare void @((?:gemm|pack|window|random_\w+)_f\d+|barrier)\(", re.MULTILINE)
-
-
-def compile(system: System, outputs: tuple[str, ...], dtype: DTypeLike) -> NativeProgram:
-    """See ``chainrule.backends.compile``."""
-    return NativeProgram(system, outputs, check_request(system, outputs, dtype))
 
 
 @dataclass

@@ -1,0 +1,76 @@
+"""Systems that are many: each member is, to the bit, the system alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import chainrule as cr
+from chainrule.backends import compile
+from chainrule.backends.native import copies
+from chainrule.backends.native.copies import Copies, Part, shared_out
+from chainrule.backends.threads import at_most
+from chainrule.equations.lift import lift
+from chainrule.training.loop import first_state
+from chainrule.training.step import assemble
+
+ROWS, STEPS, MEMBERS = 40, 13, 5
+
+
+@given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 6))
+def test_work_is_shared_out(members: int, steps: int, workers: int) -> None:
+    workers = min(workers, members)
+    plan = shared_out(members, steps, workers)
+    done = sorted((part.member, at) for parts in plan for part in parts for at in range(part.first, part.last))
+    assert done == [(member, at) for member in range(members) for at in range(steps)]
+    most = max(sum(part.last - part.first for part in parts) for parts in plan)
+    assert most == -(-members * steps // workers)
+    # Where all workers are as fast, nobody waits: a part begins when the one before it of its member has ended.
+    ended: dict[tuple[int, int], int] = {}
+    begun: dict[Part, int] = {}
+    for parts in plan:
+        now = 0
+        for part in parts:
+            begun[part] = now
+            now += part.last - part.first
+            ended[part.member, part.last] = now
+    assert all(ended[part.member, part.first] <= at for part, at in begun.items() if part.first)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_members_are_networks_alone(threads: int) -> None:
+    network = cr.Network(cr.Dense(7), cr.Tanh(), cr.Dense(3))
+    step = assemble(network, cr.CrossEntropy(), cr.Adam(0.01), {"i": 4}, clipping=cr.ClipGlobalNorm(0.1))
+    learnt = [t.name for t in step.system.inputs if t.role in ("parameter", "state")]
+    outputs = (step.cost, step.gradient_norm)
+    lifted = compile(lift(step.system, "e", MEMBERS, [*learnt, "rows"]), outputs, backend="native")
+    assert isinstance(lifted, Copies)
+    single = compile(step.system, outputs, backend="native")
+    generator = np.random.default_rng(0)
+    data = {"X": generator.normal(size=(ROWS, 4)), "T": generator.integers(0, 3, ROWS)}
+    states = [first_state(step, seed) for seed in range(MEMBERS)]
+    state = {name: np.stack([one[name] for one in states]) for name in learnt}
+    rows, rates = generator.integers(0, ROWS, (STEPS, MEMBERS, 6)), np.linspace(0.01, 0.001, STEPS)
+    with at_most(threads):
+        found = lifted.run(data, state, {"rows": rows, "η": rates}, seed=3, first_step=5)
+    for member, alone in enumerate(states):
+        expected = single.run(data, alone, {"rows": rows[:, member], "η": rates}, seed=3, first_step=5)
+        assert all(np.array_equal(state[name][member], alone[name]) for name in learnt)
+        assert all(np.array_equal(found[name][:, member], expected[name]) for name in outputs)
+
+
+def test_an_error_in_one_member_is_raised_and_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = lift(cr.parse("state a = 0\ndata x\na' = a + x"), "e", MEMBERS, ["a", "x"])
+    made = compile(system, ("a'",), backend="native")
+    asked = []
+
+    def run(self: object, values: object, state: object, *more: object) -> None:
+        asked.append(values)
+        raise RuntimeError("of a member")
+
+    monkeypatch.setattr(copies.NativeProgram, "run", run)
+    with pytest.raises(RuntimeError, match="of a member"), at_most(2):
+        made.run({}, {"a": np.zeros(MEMBERS)}, {"x": np.ones((STEPS, MEMBERS))})
+    assert len(asked) <= 2
