@@ -10,9 +10,10 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
+from chainrule.lab.dropped import Dropped
 from chainrule.lab.registry import Runs
 from chainrule.lab.runs import LabRun
-from chainrule.lab.sets import Dropped, LabSet, Sets
+from chainrule.lab.sets import LabSet, Sets
 from chainrule.lab.setup import Setup
 from chainrule.lab.snapshot import MOST_POINTS, Curves
 

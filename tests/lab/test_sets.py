@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from chainrule.data.files import read_table
 from chainrule.errors import ChainruleError
+from chainrule.lab import dropped as taken
 from chainrule.lab import sets as module
-from chainrule.lab.sets import Dropped, Sets
+from chainrule.lab.dropped import Dropped
+from chainrule.lab.sets import Sets
 
 
 @pytest.fixture
@@ -78,8 +81,21 @@ def test_a_table_whose_last_column_cannot_be_predicted(sets: Sets, tmp_path: Pat
     rows = "".join(f"{n},{'red' if n % 2 else 'blue'},a remark of its own {n}\n" for n in range(30))
     key = sets.add(dropped(tmp_path, {"x.csv": b"size,colour,remark\n" + rows.encode()}))
     assert sets.get(key).everything.target == "colour" and sets.get(key).columns == ("size", "colour", "remark")
-    with pytest.raises(ChainruleError, match="column 'remark' holds 30 different texts"):
+    with pytest.raises(ChainruleError, match="column 'remark' holds 30 different texts") as caught:
         sets.get(key, "remark")
+    assert "--" not in str(caught.value)  # nobody has typed a command here
+
+
+def test_a_table_is_read_once_for_all_its_targets(sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    monkeypatch.setattr(module, "read_table", lambda path: read.append(path) or read_table(path))
+    names = [f"c{n}" for n in range(2 * module.MOST_READ)]
+    rows = "".join(",".join(str(n * m) for m in range(len(names))) + "\n" for n in range(30))
+    key = sets.add(dropped(tmp_path, {"wide.csv": (",".join(names) + "\n" + rows).encode()}))
+    made = [sets.get(key, name) for name in names]
+    assert [one.everything.target for one in made] == names
+    assert len(read) == 1 and len(sets._read._values) == module.MOST_READ
+    assert sets.get(key, names[-1]) is made[-1]
 
 
 @pytest.mark.parametrize("archived", [False, True])
@@ -104,7 +120,7 @@ def test_large_images_are_scaled(sets: Sets, tmp_path: Path) -> None:
         ({}, "nothing was dropped"),
         ({"x.csv": b""}, "x.csv: the file is empty"),
         ({"x.csv": b"a,b\n1,2\n3"}, "x.csv"),
-        ({"x.csv": b"a,b\n1,2\n"}, "1 rows are too few"),
+        ({"x.csv": b"a,b\n1,2\n"}, "x.csv: 1 row is too few to keep some aside"),
         ({"x.parquet": b"PAR1 nothing"}, "x.parquet"),
         ({"x.exe": b"MZ"}, "nothing that the lab reads"),
         ({"x": b""}, "nothing that the lab reads"),
@@ -152,6 +168,7 @@ def test_an_archive_that_unpacks_to_too_much(sets: Sets, tmp_path: Path, monkeyp
 
 def test_too_many_and_too_large(sets: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_FILES", 10)
+    monkeypatch.setattr(taken, "MOST_FILES", 10)
     with pytest.raises(ChainruleError, match="16 files are too many"):
         sets.add(dropped(tmp_path, pictures()))
     with pytest.raises(ChainruleError, match="holds 16 files"):

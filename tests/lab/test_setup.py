@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from chainrule.lab.sets import Dropped, LabSet, Sets
+from chainrule.lab.dropped import Dropped
+from chainrule.lab.sets import LabSet, Sets
 from chainrule.lab.setup import MOST_TEXT, Setup
 
 

@@ -38,8 +38,9 @@ def source(
         # What reads tables takes seconds to import; without data there is nothing to wait for.
         import numpy as np
 
-        from chainrule.cli.sets import in_words_of, read_set, split_test, with_columns
+        from chainrule.cli.sets import read_set, split_test, with_columns
         from chainrule.data.pictures import Pictures
+        from chainrule.data.sets import in_words_of
 
         scaled = isinstance(fitted.input_, Pictures) and fitted.input_.resize
         rows = read_set(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
-from chainrule.cli.sets import in_words_of
+from chainrule.data.sets import in_words_of
 from chainrule.lab.runs import LabRun
 from chainrule.lab.setup import Setup
 

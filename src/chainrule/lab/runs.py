@@ -20,7 +20,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.cli.sets import in_words_of
+from chainrule.data.sets import in_words_of
 from chainrule.equations.walk import tensors
 from chainrule.errors import ChainruleError
 from chainrule.lab.sets import LabSet

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from chainrule.errors import ChainruleError
+from chainrule.lab.dropped import MOST_FILES, Dropped
 from chainrule.lab.registry import Runs
 from chainrule.lab.security import MOST_FRAME, TOKEN, UPLOAD, Guard, log
-from chainrule.lab.sets import MOST_BYTES, MOST_FILES, Dropped, Sets, remove_left_behind
+from chainrule.lab.sets import MOST_BYTES, Sets, remove_left_behind
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData

@@ -7,38 +7,42 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
-import zipfile
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 from uuid import uuid4
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from chainrule.cli.sets import BUNDLED, Set, read_set, split_test
 from chainrule.data.files import PARQUET, SEPARATORS, read_table
 from chainrule.data.image_files import ENDINGS, headers
+from chainrule.data.sets import BUNDLED, Set, bundled_set, image_set, set_aside, table_set
 from chainrule.errors import ChainruleError
+from chainrule.lab.dropped import MOST_FILES, Dropped, kinds, mb, place_images, plain_path, unpack
+from chainrule.lab.planes import PLANES
 
 Array = NDArray[Any]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 MOST_BYTES = 64 * 2**20  # of files dropped at once, as they come
 MOST_UNPACKED = 256 * 2**20  # of what an archive holds, and of everything that was dropped and is kept
-MOST_FILES = 5_000
 MOST_ROWS = 200_000
 MOST_COLUMNS = 2_000
 TRIED_COLUMNS = 10  # for a target, where none was chosen
 MOST_PIXELS = 4096 * 4096  # of one image
-LONGEST_NAME = 60  # characters of the name of a file
 LARGEST_SIDE = 64  # to which images are scaled
 TABLES = frozenset({*SEPARATORS, *PARQUET})
 ARCHIVE = ".zip"
 FOLDER = "chainrule-lab-"  # what the name of a server's temporary folder begins with; its process follows
+MOST_READ = 4  # sets that are kept in memory for the next run of them
 VALIDATION = 0.2  # of the rows, set aside
 
 
@@ -58,7 +62,7 @@ class LabSet:
     def divided(self) -> tuple[Set, Set]:
         if self.everything.test is not None:
             return self.everything, self.everything.test
-        return split_test(self.everything, VALIDATION, 0)
+        return set_aside(self.everything, VALIDATION, 0)
 
     @property
     def training(self) -> Set:
@@ -81,12 +85,34 @@ class LabSet:
         return isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 2
 
 
-@dataclass(frozen=True)
-class Dropped:
-    """A file as it was dropped: the name that the browser gave it, with its folder where it had one, and its bytes."""
+class Recent(Generic[Key, Value]):
+    """The values asked for last, ``most`` of them; others are made again when they are asked for."""
 
-    name: str
-    path: Path
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        made = make()  # which takes long: others need not wait for it
+        with self._lock:
+            self._values[key] = made
+            self._values.move_to_end(key)
+            while len(self._values) > self.most:
+                self._values.popitem(last=False)
+        return made
+
+    def forget(self, key: Key) -> None:
+        with self._lock:
+            self._values.pop(key, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()
 
 
 class Sets:
@@ -95,7 +121,8 @@ class Sets:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-"))
         self._dropped: dict[str, tuple[str, Path]] = {}  # key → title, file or folder
-        self._read: dict[tuple[str, str], LabSet] = {}
+        self._tables: Recent[str, pa.Table] = Recent(MOST_READ)  # once, whichever column is to be predicted
+        self._read: Recent[tuple[str, str], LabSet] = Recent(MOST_READ)
 
     def titles(self) -> dict[str, str]:
         """Key → title of every set there is."""
@@ -108,21 +135,23 @@ class Sets:
         Raises ChainruleError where there is none of that key, or where it cannot be read.
         """
         target = target if key in self._dropped else ""
-        if (key, target) not in self._read:
-            self._read[key, target] = self._made(key, target)
-        return self._read[key, target]
+        return self._read.get((key, target), lambda: self._made(key, target))
 
     def _made(self, key: str, target: str) -> LabSet:
         if key in PLANES:
             return LabSet(key, key, PLANES[key]())
         if key in BUNDLED:
-            found = read_set(key, None, None)
+            found = bundled_set(key)
             return LabSet(key, self.titles()[key], _as_images(found) if key == "digits" else found)
         if key not in self._dropped:
             raise ChainruleError(f"there is no set {key!r} here; choose one, or drop the file again")
         title, path = self._dropped[key]
         with self._in_words(path, title):
-            return _table(key, title, path, target) if path.suffix else _images(key, title, path)
+            if not path.suffix:
+                return _images(key, title, path)
+            table = self._tables.get(key, lambda: _checked_table(title, path))
+            found = table_set(title, table, target) if target else _with_some_target(title, table)
+            return LabSet(key, title, found, tuple(table.column_names))
 
     def add(self, files: Sequence[Dropped]) -> str:
         """Take in what was dropped together, a table, an archive or images, and give its key.
@@ -131,7 +160,7 @@ class Sets:
         cannot be read.
         """
         kept = self._refuse_too_much(files)
-        names = [_plain_path(file.name) for file in files]
+        names = [plain_path(file.name) for file in files]
         endings = {name.suffix.lower() for name in names}
         key = f"dropped-{uuid4().hex[:12]}"
         place = self.folder / key
@@ -143,14 +172,15 @@ class Sets:
                 title = names[0].stem
                 unpack(files[0].path, place, MOST_UNPACKED - kept)
             elif endings <= ENDINGS:
-                title = _place_images(names, files, place)
+                title = place_images(names, files, place)
             else:
-                raise ChainruleError(_kinds(names))
+                raise ChainruleError(kinds(names))
             self._dropped[key] = (title, place)
             self.get(key).divided  # noqa: B018 (too few rows are said now, and not when training starts)
         except Exception:
             self._dropped.pop(key, None)
-            self._read.pop((key, ""), None)
+            self._tables.forget(key)
+            self._read.forget((key, ""))
             if place.is_dir():
                 shutil.rmtree(place, ignore_errors=True)
             else:
@@ -161,6 +191,7 @@ class Sets:
     def close(self) -> None:
         """Remove what was dropped."""
         self._dropped.clear()
+        self._tables.clear()
         self._read.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -172,12 +203,12 @@ class Sets:
             raise ChainruleError(f"{len(files):,} files are too many; {MOST_FILES:,} at most")
         size = sum(file.path.stat().st_size for file in files)
         if size > MOST_BYTES:
-            raise ChainruleError(f"{_mb(size)} MB are too much; {_mb(MOST_BYTES)} MB at most")
+            raise ChainruleError(f"{mb(size)} MB are too much; {mb(MOST_BYTES)} MB at most")
         places = [inside for place in self.folder.glob("dropped-*") for inside in (place, *place.rglob("*"))]
         kept = sum(place.stat().st_size for place in places if place.is_file())
         if kept + size > MOST_UNPACKED:
             raise ChainruleError(
-                f"the lab keeps {_mb(MOST_UNPACKED)} MB of files and has {_mb(kept)} MB; start it anew to drop more"
+                f"the lab keeps {mb(MOST_UNPACKED)} MB of files and has {mb(kept)} MB; start it anew to drop more"
             )
         return kept
 
@@ -222,106 +253,26 @@ class _InWords:
             raise ChainruleError(text) from None
 
 
-def unpack(archive: Path, folder: Path, most: int) -> None:
-    """Unpack the images of a .zip file, ``most`` bytes of them, each into the folder of its class.
-
-    Raises ChainruleError for what is no archive, for more than there may be (counted while unpacking, whatever the
-    archive says of itself), and for a path that leads elsewhere.
-    """
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            members = [
-                member for member in opened.infolist() if not member.is_dir() and not _is_hidden(member.filename)
-            ]
-            if len(members) > MOST_FILES:
-                raise ChainruleError(f"the archive holds {len(members):,} files; {MOST_FILES:,} at most")
-            names = [_member_path(member) for member in members]
-            wrong = next((name for name in names if name.suffix.lower() not in ENDINGS), None)
-            if not names or wrong is not None:
-                raise ChainruleError(_kinds([] if wrong is None else [wrong]))
-            left = most
-            for member, place in zip(members, _places(names, folder), strict=True):
-                with opened.open(member) as source, place.open("wb") as target:
-                    while block := source.read(min(2**20, left + 1)):
-                        left -= len(block)
-                        if left < 0:
-                            raise ChainruleError(f"the archive unpacks to more than {_mb(most)} MB")
-                        target.write(block)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise ChainruleError(
-            f"the archive cannot be read ({str(error).splitlines()[0] if str(error) else 'damaged'})"
-        ) from None
-
-
-def _member_path(member: zipfile.ZipInfo) -> PurePosixPath:
-    if stat.S_ISLNK(member.external_attr >> 16):
-        raise ChainruleError(f"{member.filename!r} is a link; an archive holds images in a folder for each class")
-    return _plain_path(member.filename)
-
-
-def _is_hidden(name: str) -> bool:
-    """Whether it is what systems put beside files: ``__MACOSX/``, ``.DS_Store``."""
-    return any(part.startswith((".", "__MACOSX")) and part != ".." for part in PurePosixPath(name).parts)
-
-
-def _plain_path(name: str) -> PurePosixPath:
-    """The name of a file as a path below the folder it is put into.  Raises ChainruleError where it leads elsewhere."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    outside = path.is_absolute() or ".." in path.parts or ":" in name
-    if outside or not name.isprintable() or not path.parts or max(map(len, path.parts)) > 200:
-        raise ChainruleError(f"{name!r} is no name for a file here")
-    return path
-
-
-def _place_images(names: Sequence[PurePosixPath], files: Sequence[Dropped], folder: Path) -> str:
-    """Put images into the folders of their classes; the name of the folder that they came in."""
-    for file, place in zip(files, _places(names, folder), strict=True):
-        shutil.copyfile(file.path, place)
-    first = names[0].parts
-    return first[-3] if len(first) > 2 else "images"
-
-
-def _places(names: Sequence[PurePosixPath], folder: Path) -> list[Path]:
-    """Where images are put: a folder for each class, which is the last folder of their own path."""
-    alone = next((name for name in names if len(name.parts) < 2), None)
-    if alone is not None:
-        raise ChainruleError(
-            f"{alone} lies in no folder; images lie in a folder for each class, whose name is the class"
-        )
-    places: list[Path] = []
-    taken: set[Path] = set()
-    for number, name in enumerate(names):
-        inside = folder / name.parts[-2]
-        inside.mkdir(parents=True, exist_ok=True)
-        # Under its own name, so that an error can name it, but for what would be written twice or is too long.
-        place = inside / name.name
-        plain = len(name.name) <= LONGEST_NAME and place not in taken
-        places.append(place if plain else inside / f"{number}{name.suffix.lower()}")
-        taken.add(places[-1])
-    return places
-
-
-def _table(key: str, title: str, path: Path, target: str) -> LabSet:
+def _checked_table(title: str, path: Path) -> pa.Table:
+    """The table in a file.  Raises ChainruleError where it is too large."""
     table = read_table(path)
     if table.num_rows > MOST_ROWS or table.num_columns > MOST_COLUMNS:
         raise ChainruleError(
             f"{title} has {table.num_rows:,} rows and {table.num_columns:,} columns; "
             f"{MOST_ROWS:,} and {MOST_COLUMNS:,} at most"
         )
-    columns = tuple(table.column_names)
-    made = read_set(str(path), target, None) if target else _with_some_target(path, columns)
-    return LabSet(key, title, replace(made, name=Path(title).stem), columns)
+    return table
 
 
-def _with_some_target(path: Path, columns: Sequence[str]) -> Set:
+def _with_some_target(title: str, table: pa.Table) -> Set:
     """The table with its last column to predict or, where that cannot be predicted, the last before it that can.
 
     Raises ChainruleError, with what is wrong with the last one, where no column near it can.
     """
     refused: ChainruleError | None = None
-    for column in columns[: -TRIED_COLUMNS - 1 : -1]:
+    for column in table.column_names[: -TRIED_COLUMNS - 1 : -1]:
         try:
-            return read_set(str(path), column, None)
+            return table_set(title, table, column)
         except ChainruleError as error:
             refused = refused or error
     assert refused is not None
@@ -340,52 +291,10 @@ def _images(key: str, title: str, folder: Path) -> LabSet:
     sizes = {one.size for one in found}
     side = min(LARGEST_SIDE, *(min(size) for size in sizes))
     alike = len(sizes) == 1 and max(*sizes.copy().pop()) <= LARGEST_SIDE
-    made = read_set(str(folder), None, None, size=None if alike else (side, side))
+    made = image_set(folder, size=None if alike else (side, side))
     return LabSet(key, title, replace(made, name=title))
 
 
 def _as_images(digits: Set) -> Set:
     """The digits as what they are, 8×8 images, so that convolutions have something to slide over."""
     return replace(digits, X=digits.X.reshape(-1, 8, 8))
-
-
-def _kinds(names: Sequence[PurePosixPath]) -> str:
-    what = f"{names[0].name} is" if len(names) == 1 else "these are"
-    if not names:
-        what = "the archive holds"
-    return (
-        f"{what} nothing that the lab reads: drop a table (.csv, .tsv, .parquet), a folder of images or a .zip of one"
-    )
-
-
-def _mb(size: int) -> str:
-    return f"{size / 2**20:,.0f}"
-
-
-def _plane(name: str, X: Array, y: Array) -> Set:
-    return Set(name, X.astype(np.float64), np.array(["A", "B", "C"], dtype=object)[y], True, "class")
-
-
-def _moons() -> Set:
-    from sklearn.datasets import make_moons
-
-    return _plane("moons", *make_moons(500, noise=0.2, random_state=0))
-
-
-def _circles() -> Set:
-    from sklearn.datasets import make_circles
-
-    return _plane("circles", *make_circles(500, noise=0.1, factor=0.5, random_state=0))
-
-
-def _spirals() -> Set:
-    """Two arms that wind one and a half times around each other."""
-    generator = np.random.default_rng(0)
-    y = np.arange(500) % 2
-    turn = np.sqrt(generator.random(500)) * 3 * np.pi
-    angle = turn + np.pi * y
-    X = np.stack([turn * np.cos(angle), turn * np.sin(angle)], axis=1) / (3 * np.pi)
-    return _plane("spirals", X + 0.02 * generator.standard_normal(X.shape), y)
-
-
-PLANES: dict[str, Callable[[], Set]] = {"moons": _moons, "circles": _circles, "spirals": _spirals}

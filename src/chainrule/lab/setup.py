@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-from chainrule.cli.sets import in_words_of
+from chainrule.data.sets import in_words_of
 from chainrule.equations.node import Equation
 from chainrule.equations.parse import parse
 from chainrule.equations.sizes import solve_sizes
@@ -145,7 +145,8 @@ class Setup:
         return "network"
 
 
-@lru_cache(maxsize=8)
+# What is being typed and what is being made; each holds a set in memory.
+@lru_cache(maxsize=2)
 def _specified(setup: Setup, data: LabSet) -> Estimator:
     model = setup.estimator(data.classes)
     training, validation = data.training, data.validation
