@@ -67,9 +67,9 @@ a[b,j] = tanh(z[b,j])"""
 
 
 class Form:
-    """``changed`` is called with each new set-up, a moment after the last key."""
+    """``setup`` is what stands in the fields at this moment; ``changed`` is called a moment after the last key."""
 
-    def __init__(self, setup: Setup, sets: Sets, changed: Callable[[Setup], Awaitable[None]]) -> None:
+    def __init__(self, setup: Setup, sets: Sets, changed: Callable[[], Awaitable[None]]) -> None:
         self.setup = setup
         self.sets = sets
         self.changed = changed
@@ -212,7 +212,7 @@ class Form:
         async def wait() -> None:
             await asyncio.sleep(SECONDS_UNTIL_CHECKED)
             if version == self.version:
-                await self.changed(self.setup)
+                await self.changed()
 
         ui.timer(0, wait, once=True)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -28,7 +28,9 @@ _NO_SCORES = ("epoch", "steps", "loss", "validation_loss", "learning_rate", "gra
 
 @dataclass(frozen=True)
 class Looked:
-    """A run as it is drawn: what is known of it, the step shown and how much of it is done, what is chosen."""
+    """A run as it is drawn: what is known of it, the step shown and how much of it is done, what is chosen, the run
+    beside it.
+    """
 
     pane: str
     run: LabRun
@@ -38,6 +40,7 @@ class Looked:
     row: int | None
     chosen: Element | None
     other: LabRun | None
+    beside: Snapshot | None
     derivation: str
 
 
@@ -110,13 +113,13 @@ def plane(run: LabRun) -> str:
 
 
 def _compare(looked: Looked) -> str:
-    if looked.other is None:
+    if looked.other is None or looked.beside is None:
         return markup.note(
             "Choose another run to compare with. There is one as soon as the set-up was changed after some training "
             "and a new run was started."
         )
     mine, theirs = looked.run, looked.other
-    seen = (looked.seen, theirs.snapshot())
+    seen = (looked.seen, looked.beside)
     losses = [[_line("loss", one), *_validation(one, "validation_loss")] for one in seen]
     parts = [comparison.versus("Loss", losses)]
     scores = [name for name in _scores(seen[0]) if name in _scores(seen[1])]
@@ -128,8 +131,7 @@ def _compare(looked: Looked) -> str:
 
 
 def _settings(run: LabRun) -> dict[str, str]:
-    names = ("data", "network", "equations", "loss", "optimizer", "regularizer", "batch_size", "epochs", "seed")
-    return {name: str(getattr(run.setup, name)) for name in names} | {"data": run.data.title}
+    return {name: str(value) for name, value in asdict(run.setup).items()} | {"data": run.data.title}
 
 
 def side_curves(seen: Snapshot) -> str:

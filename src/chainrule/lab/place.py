@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable
 from importlib import resources
 
 from nicegui import ui
@@ -41,6 +42,11 @@ class Markup:
             self.shown = (content, data)
             told = ", ".join(json.dumps(one) for one in (self.place.html_id, content, data))
             self.place.client.run_javascript(f"labShow({told})")
+
+
+def button(title: str, action: Callable[[], Awaitable[None]] | None = None, kind: str = "") -> ui.button:
+    """A button of the page; ``kind``: a class more."""
+    return ui.button(title, on_click=action, color=None).classes(f"lab-button {kind}").props("flat no-caps")
 
 
 def derivation(setup: Setup, data: LabSet) -> str:
