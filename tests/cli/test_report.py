@@ -22,7 +22,8 @@ TRAIN = ("train", "rows.csv", "--target", "answer", "--network", "Dense(2)", "--
 
 def test_training_leaves_a_report_and_what_it_needs(run, table: Path) -> None:
     assert run(*TRAIN)[0] == 0
-    assert "<!DOCTYPE html>" in Path("run/report.html").read_text(encoding="utf-8")
+    page = Path("run/report.html").read_text(encoding="utf-8")
+    assert "<!DOCTYPE html>" in page and 'id="check"' in page
     remembered = json.loads(Path("run/run.json").read_text(encoding="utf-8"))
     assert remembered["asked"]["target"] == "answer" and remembered["rows"] == {"training": 48, "test": 12}
     assert "numpy" in remembered["versions"] and remembered["command"].startswith(
@@ -38,6 +39,24 @@ def test_again_from_what_is_remembered(run, table: Path) -> None:
     assert code == 0 and "check" in json.loads(out)["sections"]
     page = Path("run/report.html").read_text(encoding="utf-8")
     assert "12, kept aside for the test" in page and "chainrule train rows.csv" in page
+
+
+def test_check_and_walk_remember_them_too(run, table: Path) -> None:
+    assert run(*TRAIN, "--no-report")[0] == 0
+    code, out, said = run("check", "run", "--json")
+    skipped = {one["name"] for one in json.loads(out)["examined"] if one["skipped"]}
+    assert "validation rows" not in skipped and code in (0, 1) and said == ""
+    # Two columns that the model does not read: the run knows which of them it was.
+    lines = table.read_text(encoding="utf-8").splitlines()
+    Path("more.csv").write_text(
+        "\n".join([f"extra,{lines[0]}", *(f"1,{line}" for line in lines[1:])]), encoding="utf-8"
+    )
+    assert "targets" in run("check", "run", "more.csv")[1]
+    code, out, said = run("walk", "run", "more.csv", "--row", "2")
+    assert code == 0 and said == "" and "Backward" in out and "; the row is " in out
+    table.unlink()
+    code, out, said = run("check", "run")
+    assert "checked without rows: rows.csv: the data of the run are not there any more" in said and "skipped" in out
 
 
 def test_of_other_rows(run, table: Path) -> None:
@@ -74,3 +93,10 @@ def test_language_models_have_one_without_rows(run, tmp_path: Path) -> None:
     assert code == 0, said
     page = Path("run/report.html").read_text(encoding="utf-8")
     assert 'id="derivation"' in page and 'id="data"' not in page
+
+
+def test_a_path_below_a_file_is_refused_in_words(run, table: Path) -> None:
+    assert run(*TRAIN, "--no-report")[0] == 0
+    for words in (("walk", "run", "rows.csv"), ("report", "run")):
+        code, _, said = run(*words, "--out", "rows.csv/page.html")
+        assert code == 2 and "rows.csv/page.html: cannot be written" in said and "Traceback" not in said

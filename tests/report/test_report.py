@@ -17,7 +17,7 @@ from sklearn.datasets import load_digits
 
 import chainrule as cr
 from browser import Opened, accessibility_violations
-from chainrule.report import Origin, Report, report, report_unchecked
+from chainrule.report import Origin, Report, report
 
 ALL = ["data", "architecture", "training", "mistakes", "examples", "calibration", "attributions", "weights", "check"]
 ALL += ["derivation", "walk", "settings"]
@@ -25,7 +25,6 @@ ALL += ["derivation", "walk", "settings"]
 FROM_RAISED = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 Given = tuple[Any, Any, Any]  # a fitted model, and rows with their targets
-CHECKED = ("digits", "margins")  # the check is tested by itself; these have it in their page
 
 
 def of_digits() -> Given:
@@ -96,7 +95,7 @@ def reports() -> dict[str, Report]:
     made = {}
     for name, make in REPORTS.items():
         origin = Origin(image=(8, 8) if name == "digits" else None)
-        made[name] = (report if name in CHECKED else report_unchecked)(*make(), origin)
+        made[name] = report(*make(), origin)
     return made
 
 
@@ -144,7 +143,6 @@ def test_page_is_whole_and_needs_nothing(name: str, reports: dict[str, Report]) 
 @pytest.mark.parametrize("name", REPORTS)
 def test_sections(name: str, reports: dict[str, Report]) -> None:
     left_out = {"calibration"} if name == "margins" else set()
-    left_out |= set() if name in CHECKED else {"check"}
     expected = [part for part in ALL if part not in left_out]
     assert [section.name for section in reports[name].sections] == expected
 

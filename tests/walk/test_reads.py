@@ -19,6 +19,7 @@ from chainrule.equations.parse import parse
 from chainrule.equations.system import System
 from chainrule.equations.walk import free_axes, occurrences
 from chainrule.walk import Walk, exact_value, magnitude
+from chainrule.walk.reads import read_count
 from strategies import Example, examples
 
 Place = tuple[str, tuple[int, ...]]
@@ -137,3 +138,26 @@ def test_a_window_with_a_stride_and_a_border() -> None:
     assert [o.values.tolist() for o in walk.element("z", [0]).operands] == [[0, 1, 2], [1, 1, 1]]
     assert {p.position for feed in walk.element("x", [1]).feeds for p in feed.places} == {(0,), (1,)}
     assert {p.position for feed in walk.element("x", [2]).feeds for p in feed.places} == {(1,)}
+
+
+def test_how_many_elements_an_element_reads() -> None:
+    system = parse(
+        "data x[b,i], W[i,j], β[j], m[b,i]\nz[b,j] = sum[i](x[b,i]*W[i,j]) + β[j]\n"
+        "s[b,i] = x[b,i-1] + x[b,i] + x[b,i+1]\n"
+        "w[b] = sum[i](where(m[b,i] > 0, x[b,i], 0))\n"
+        "C = sum[b,j](z[b,j]^2) + sum[b](w[b])"
+    )
+    generator = np.random.default_rng(0)
+    arrays = {"x": generator.standard_normal((2, 60)), "W": generator.standard_normal((60, 3)), "β": np.zeros(3)}
+    arrays["m"] = np.zeros((2, 60))
+    arrays["m"][1, :7] = 1
+    values = {**arrays, **evaluate(system, arrays)}
+    sizes = {"b": 2, "i": 60, "j": 3}
+
+    def count(name: str, *position: int) -> int:
+        return read_count(system.by_name[name], position, values, sizes)
+
+    assert count("z", 0, 1) == 60 + 60 + 1
+    assert [count("s", 0, i) for i in (0, 5, 59)] == [2, 3, 2]  # what is outside is none
+    assert (count("w", 0), count("w", 1)) == (60, 60 + 7)  # the condition, and what it lets through
+    assert count("C") == 6 + 2

@@ -12,21 +12,22 @@ import typer
 from chainrule.calculus.differences import GradientCheck, check_gradients, sample_values
 from chainrule.cli.derive import default_cost, default_wrt
 from chainrule.cli.model import is_model, load_model
-from chainrule.cli.output import console, examples, print_json
+from chainrule.cli.output import console, errors, examples, print_json
 from chainrule.equations.grammar import canonical_name
 from chainrule.equations.parse import parse_file
 from chainrule.errors import ChainruleError
 
 if TYPE_CHECKING:
-    from chainrule.cli.sets import Set
+    from chainrule.data.sets import Set
+    from chainrule.diagnosis import Diagnosis
 
 TOLERANCE = 1e-6
 
 
 @examples(
-    "chainrule check runs/digits digits",
+    "chainrule check runs/digits",
     "chainrule check runs/houses houses.csv --target price --validation new_houses.csv",
-    "chainrule check runs/digits --json   # what needs no data",
+    "chainrule check runs/digits digits --json",
     "chainrule check examples/two_layer.eq",
     "chainrule check network.eq --of C --wrt W",
 )
@@ -35,9 +36,16 @@ def check(
         Path, typer.Argument(help="The folder of a trained model, or a file of equations.", metavar="MODEL|FILE")
     ],
     data: Annotated[
-        str | None, typer.Argument(help="The rows that the model was trained on, as train was told.", metavar="DATA")
+        str | None,
+        typer.Argument(
+            help="The rows that the model was trained on, as train was told. Default: those that the run remembers; "
+            "where it remembers none, what needs no rows is checked.",
+            metavar="DATA",
+        ),
     ] = None,
-    target: Annotated[str | None, typer.Option(help="The column of the data that is predicted.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="The column of the data that is predicted. Default: that of the training.")
+    ] = None,
     labels: Annotated[str | None, typer.Option(help="Where the labels of recordings are, as train was told.")] = None,
     validation: Annotated[Path | None, typer.Option(help="A table of rows that the model was not trained on.")] = None,
     of: Annotated[str | None, typer.Option(help="Of equations: the cost. Default: the last without axes.")] = None,
@@ -69,9 +77,10 @@ def _check_model(
     file: Path, data: str | None, target: str | None, labels: str | None, validation: Path | None, json: bool
 ) -> None:
     model = load_model(file)
+    folder = file if file.is_dir() else file.parent
     if data is None:
         _refuse_options("DATA, which is missing", {"--target": target, "--labels": labels, "--validation": validation})
-        diagnosis = model.check()
+        diagnosis = _with_remembered_rows(model, folder)
     elif not hasattr(model, "predict"):
         from chainrule.estimators.language_model import read_text
 
@@ -79,7 +88,7 @@ def _check_model(
         text = read_text(Path(data))
         diagnosis = model.check(text if not model._is_short else text.splitlines())
     else:
-        diagnosis = _with_rows(model, data, target, labels, validation)
+        diagnosis = _with_rows(model, folder, data, target, labels, validation)
     if json:
         print_json(diagnosis.to_json())
     else:
@@ -88,24 +97,51 @@ def _check_model(
         raise typer.Exit(1)
 
 
-def _with_rows(model: Any, data: str, target: str | None, labels: str | None, validation: Path | None) -> Any:
+def _with_remembered_rows(model: Any, folder: Path) -> Diagnosis:
+    """On the rows that the run remembers, or without rows: those of the training, and those kept aside for the test."""
+    from chainrule.cli.remembered import recall, remembers
+    from chainrule.data.sets import in_words_of
+
+    found: Diagnosis
+    try:
+        sets = recall(folder).sets() if remembers(folder) else None
+    except ChainruleError as error:
+        errors().print("[yellow]checked without rows:[/yellow] ", end="")
+        errors().print(str(error), markup=False)
+        sets = None
+    if sets is None:
+        found = model.check()
+        return found
+    training, kept = sets
+    with in_words_of(training):
+        found = model.check(training.X, training.y, validation=(kept.X, kept.y))
+    return found
+
+
+def _with_rows(
+    model: Any, folder: Path, data: str, target: str | None, labels: str | None, validation: Path | None
+) -> Diagnosis:
+    """On rows in a file or of a bundled set."""
     from chainrule.cli.output import readable_file
-    from chainrule.cli.sets import in_words_of, read_like, read_set
+    from chainrule.cli.remembered import labels_of, target_in
+    from chainrule.cli.sets import read_like, read_set
     from chainrule.data.pictures import Pictures
+    from chainrule.data.sets import in_words_of
 
     scaled = isinstance(model.input_, Pictures) and model.input_.resize
     task = "classification" if hasattr(model, "classes_") else "regression"
-    rows = _own_columns(
-        model, read_set(data, target, task, size=model.input_.shape[:2] if scaled else None, labels=labels), data
-    )
+    target, labels = target or target_in(folder, data), labels or labels_of(folder)
+    size = model.input_.shape[:2] if scaled else None
+    rows = _own_columns(model, read_set(data, target, task, size=size, labels=labels), data)
     aside = None
     if validation is not None:
         if not hasattr(rows.X, "column_names"):
             raise ChainruleError(f"{data}: --validation is for tables in files")
-        found = read_like(readable_file(validation), rows)
-        aside = (found.X, found.y)
+        others = read_like(readable_file(validation), rows)
+        aside = (others.X, others.y)
     with in_words_of(rows):
-        return model.check(rows.X, rows.y, validation=aside)
+        found: Diagnosis = model.check(rows.X, rows.y, validation=aside)
+    return found
 
 
 def _own_columns(model: Any, rows: Set, data: str) -> Set:

@@ -15,7 +15,8 @@ from chainrule.cli.report import NAME as REPORT
 from chainrule.errors import ChainruleError
 from chainrule.estimators.language_model import LanguageModel, read_text
 from chainrule.estimators.settings import read_call
-from chainrule.report import Origin, report_unchecked
+from chainrule.report import Origin
+from chainrule.report import report as make_report
 
 SHOWN = 200  # symbols of the sample
 NAMES = 10  # short texts
@@ -83,7 +84,7 @@ def run(request: Request) -> None:
     model.history_.to_csv(folder / "history.csv")
     write_text(folder / "derivation.html", derivation)
     if request.report:
-        report_unchecked(model, None, None, Origin(request.path.stem)).save(folder / REPORT)
+        make_report(model, None, None, Origin(request.path.stem)).save(folder / REPORT)
     _report(model, request, folder, seconds)
 
 

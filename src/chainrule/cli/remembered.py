@@ -13,19 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.cli.output import readable_file, write_text
-from chainrule.cli.sets import (
-    BUNDLED,
-    Set,
-    read_like,
-    read_set,
-    read_size,
-    read_test_images,
-    read_test_sequences,
-    split_test,
-)
+from chainrule.cli.sets import read_like, read_set, read_size, read_test_images, read_test_sequences, split_test
+from chainrule.data.files import PARQUET, SEPARATORS, read_table
 from chainrule.data.images import Images
 from chainrule.data.recordings import Recordings
 from chainrule.data.series import Series
+from chainrule.data.sets import BUNDLED, Set
 from chainrule.errors import ChainruleError
 
 NAME = "run.json"
@@ -88,15 +81,14 @@ class Remembered:
             found = next((path for path in (given, place) if Path(path).exists()), None)
             if found is None:
                 raise ChainruleError(
-                    f"{given}: the data of the run are not there any more (looked for {place}); give the rows: "
-                    "chainrule report MODEL DATA"
+                    f"{given}: the data of the run are not there any more (looked for {place}); give the rows as DATA"
                 )
             asked = replace(asked, data=found) if name == "data" else replace(asked, test=found)
         training, kept = asked.sets()
         if (len(training), len(kept)) != (self.rows["training"], self.rows["test"]):
             raise ChainruleError(
                 f"{asked.data} has changed: {len(training) + len(kept):,} rows now, {sum(self.rows.values()):,} when "
-                "the model was trained; give the rows: chainrule report MODEL DATA"
+                "the model was trained; give the rows as DATA"
             )
         return training, kept
 
@@ -128,14 +120,29 @@ def recall(folder: Path) -> Remembered:
     """What the folder remembers.  Raises ChainruleError where it remembers nothing, or it cannot be read."""
     path = folder / NAME
     if not path.exists():
-        raise ChainruleError(
-            f"{folder}: nothing says which data it was trained on; give the rows: chainrule report {folder} DATA"
-        )
+        raise ChainruleError(f"{folder}: nothing says which data it was trained on; give the rows as DATA")
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         asked = data.pop("asked")
         return Remembered(Asked(**{**asked, "drop": tuple(asked["drop"])}), **data)
     except (OSError, UnicodeDecodeError, ValueError, TypeError, KeyError) as error:
-        raise ChainruleError(
-            f"{path}: damaged ({type(error).__name__}); give the rows: chainrule report {folder} DATA"
-        ) from None
+        raise ChainruleError(f"{path}: damaged ({type(error).__name__}); give the rows as DATA") from None
+
+
+def remembers(folder: Path) -> bool:
+    """Whether the folder says which data its model was trained on."""
+    return (folder / NAME).exists()
+
+
+def target_in(folder: Path, data: str) -> str | None:
+    """The column that was to be predicted, if the run remembers one and ``data`` is a table that has it."""
+    path = Path(data)
+    if not remembers(folder) or path.suffix.lower() not in (*SEPARATORS, *PARQUET) or not path.is_file():
+        return None
+    name = recall(folder).asked.target
+    return name if name is not None and name in read_table(path).column_names else None
+
+
+def labels_of(folder: Path) -> str | None:
+    """Where the run was told that the labels of recordings are."""
+    return recall(folder).asked.labels if remembers(folder) else None

@@ -44,8 +44,8 @@ def report(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Write one HTML page that needs nothing else: data, network, learning curves, mistakes, best and worst examples,
-    calibration, weights, what predictions rest on, the derivation, one example number by number, settings; and,
-    which that of ``chainrule train`` has not, what ``chainrule check`` finds.
+    calibration, weights, what predictions rest on, what ``chainrule check`` finds, the derivation, one example number
+    by number, settings.
     """
     fitted = load_model(model)
     folder = model if model.is_dir() else model.parent
@@ -59,9 +59,10 @@ def report(
 
 
 def _made(fitted: Any, folder: Path, data: str | None, target: str | None, image: str | None) -> Report:
-    from chainrule.cli.remembered import recall
-    from chainrule.cli.sets import BUNDLED, Set, in_words_of, read_set, read_size
+    from chainrule.cli.remembered import recall, target_in
+    from chainrule.cli.sets import read_set, read_size
     from chainrule.cli.walk import rows_and_target
+    from chainrule.data.sets import BUNDLED, Set, in_words_of
     from chainrule.report import Origin
     from chainrule.report import report as make
 
@@ -78,24 +79,11 @@ def _made(fitted: Any, folder: Path, data: str | None, target: str | None, image
         found = read_set(data, target, None)
         X, y, column = found.X, found.y, found.target
     else:
-        X, y, column = rows_and_target(fitted, Path(data), target or _target_of(folder, data))
+        X, y, column = rows_and_target(fitted, Path(data), target or target_in(folder, data))
         if y is None and getattr(X, "labels", None) is None:
             raise ChainruleError(f"{data}: nothing says what was to be predicted; say which column with --target")
     with in_words_of(Set(data, X, y, False, column)):
         return make(fitted, X, y, Origin(folder.name, f"of {data}", column, image=size))
-
-
-def _target_of(folder: Path, data: str) -> str | None:
-    """The target's column, if the run remembers one and the data are a table that has it."""
-    from chainrule.cli.remembered import NAME as REMEMBERED
-    from chainrule.cli.remembered import recall
-    from chainrule.data.files import PARQUET, SEPARATORS, read_table
-
-    path = Path(data)
-    if not (folder / REMEMBERED).exists() or path.suffix.lower() not in (*SEPARATORS, *PARQUET) or not path.is_file():
-        return None
-    name = recall(folder).asked.target
-    return name if name is not None and name in read_table(path).column_names else None
 
 
 def origin_of(remembered: Any, training: Any) -> Origin:

@@ -18,10 +18,10 @@ from chainrule.cli.remembered import Asked, remember, write
 from chainrule.cli.report import NAME as REPORT
 from chainrule.cli.report import origin_of
 from chainrule.cli.scores import confusion_table, residual_table
-from chainrule.cli.sets import Set, in_words_of
+from chainrule.data.sets import Set, in_words_of
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
-from chainrule.report import report_unchecked
+from chainrule.report import report as make_report
 from chainrule.report.scores import Score, accuracy, regression_scores
 from chainrule.training.callbacks import EarlyStopping
 
@@ -81,7 +81,7 @@ def run(request: Request) -> None:
     write(remembered, folder)
     if request.report:
         with in_words_of(kept):
-            report_unchecked(model, kept.X, kept.y, origin_of(remembered, training)).save(folder / REPORT)
+            make_report(model, kept.X, kept.y, origin_of(remembered, training)).save(folder / REPORT)
     if request.json:
         print_json(
             {

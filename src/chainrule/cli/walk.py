@@ -39,7 +39,10 @@ def walk(
     row: Annotated[int, typer.Option(min=1, help="Which row, counted from 1; of a running text, which window.")] = 1,
     target: Annotated[
         str | None,
-        typer.Option(help="The column that was to be predicted. Default: the only one that the model does not read."),
+        typer.Option(
+            help="The column that was to be predicted. Default: that of the training, or the only one that the model "
+            "does not read."
+        ),
     ] = None,
     neuron: Annotated[
         str | None, typer.Option(help="Open one element, such as 'dense1.z[4]'; positions count from 0.")
@@ -59,7 +62,7 @@ def walk(
         raise ChainruleError("--exact prints the arithmetic of one element; say which one with --neuron")
     if neuron is not None and quantity is not None:
         raise ChainruleError("--neuron opens one element and --quantity shows one quantity; give one of them")
-    made = _walk(load_model(model), data, row, target)
+    made = _walk(load_model(model), data, row, target, model if model.is_dir() else model.parent)
     if neuron is not None:
         element = made.at(neuron)
         if exact:
@@ -99,20 +102,20 @@ def _give(shown: RenderableType, record: dict[str, Any], html: Any, out: Path | 
             writer.print(shown)
 
 
-def _walk(fitted: Any, data: str, row: int, target: str | None) -> Walk:
+def _walk(fitted: Any, data: str, row: int, target: str | None, folder: Path) -> Walk:
     """The walk of one row of the data."""
-    from chainrule.cli.sets import BUNDLED, in_words_of, read_set
+    from chainrule.cli.remembered import target_in
+    from chainrule.cli.sets import read_set
+    from chainrule.data.sets import BUNDLED, Set, in_words_of
 
     if not hasattr(fitted, "predict"):
         return _walk_language(fitted, Path(data), row)
     if data in BUNDLED and not Path(data).exists():
         found = read_set(data, target, None)
         return _one(fitted, found.X, found.y, row, data)
-    X, y, column = rows_and_target(fitted, Path(data), target)
+    X, y, column = rows_and_target(fitted, Path(data), target or target_in(folder, data))
     if y is None and getattr(X, "labels", None) is None:
         errors().print(f"[yellow]no target in {data}:[/yellow] forward only")
-    from chainrule.cli.sets import Set
-
     with in_words_of(Set(data, X, y, False, column)):
         return _one(fitted, X, y, row, data)
 
@@ -203,6 +206,7 @@ def _element(element: Element) -> dict[str, Any]:
         "derivative": None if element.derivative is None else _place(element.derivative),
         "updated": None if element.updated is None else _place(element.updated),
         "reads": [_place(place) for place in element.reads],
+        "read_count": element.read_count,
         "feeds": [
             {"tensor": feed.tensor, "count": feed.count, "first": [_place(place) for place in feed.places]}
             for feed in element.feeds

@@ -13,7 +13,7 @@ from chainrule.diagnosis.subject import Subject
 from chainrule.equations.evaluate import evaluate
 from chainrule.errors import ChainruleError
 from chainrule.training.programs import program
-from chainrule.walk.walk import on_rows
+from chainrule.walk.walk import divided, on_rows
 
 Array = NDArray[Any]
 
@@ -32,27 +32,25 @@ def agreement(subject: Subject) -> Examined:
     rows = subject.take(np.arange(min(ROWS, subject.count)))
     names = (step.cost, *step.gradients.values())
     system = on_rows(step, subject.trained_rows).subset(names)
-    given = {name: np.asarray(value) for name, value in {**rows, **subject.parameters, **step.constants}.items()}
-    given = {name: value for name, value in given.items() if name in system.input_by_name}
-    held = {tensor.name for tensor in system.inputs if tensor.role in ("parameter", "state")}
-    data = {name: value for name, value in given.items() if name not in held}
+    values: dict[str, Any] = {**rows, **subject.parameters, **step.constants}
     backends = [backend for backend in ("numpy", "native") if _is_here(backend)]
 
     def run(backend: str, dtype: str) -> dict[str, Array]:
-        state = {name: given[name].astype(dtype) for name in given if name in held}
+        data, state = divided(system, values, dtype)
         with np.errstate(all="ignore"):
             return dict(program(system, names, dtype, backend).run(data, state, seed=subject.seed))
 
     found = {f"{backend} in {dtype}": run(backend, dtype) for dtype in TOLERANCE for backend in backends}
     reference, by = found["numpy in float64"], "numpy in float64"
+    given = {name: value for part in divided(system, values) for name, value in part.items()}
     if sum(value.size for value in given.values()) * ROWS <= PRODUCTS // 64:
         reference, by = evaluate(system, given, seed=subject.seed), "the reference evaluator"
     least = GRAIN * max(float(np.max(np.abs(reference[name]), initial=0.0)) for name in names)
     findings, worst = [], {dtype: 0.0 for dtype in TOLERANCE}
-    for what, values in found.items():
+    for what, computed in found.items():
         dtype = what.rpartition(" ")[2]
         for name in names:
-            apart = apart_by(values[name], reference[name], least)
+            apart = apart_by(computed[name], reference[name], least)
             worst[dtype] = max(worst[dtype], apart)
             if apart > TOLERANCE[dtype]:
                 findings.append(_differ(name, what, by, apart, dtype))

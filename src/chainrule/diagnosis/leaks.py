@@ -40,7 +40,7 @@ def leaks(subject: Subject) -> Examined:
 
 
 def told_by(given: Given) -> dict[str, float]:
-    """For each column, how much of the target is known from it alone: 0 no more than without it, 1 all of it.
+    """For each column, how much of the target is known from it alone: 0 nothing, 1 all of it.
 
     A row's target is predicted from its two neighbours in the order of the column, rows with the same value in any.
     """
@@ -49,7 +49,8 @@ def told_by(given: Given) -> dict[str, float]:
     known = {}
     for name, values in given.columns.items():
         order = np.argsort(_ranks(values[chosen]), kind="stable")
-        known[name] = _of_classes(targets[order]) if given.single_class else _of_values(targets[order])
+        told = _of_classes(targets[order]) if given.single_class else _of_values(targets[order])
+        known[name] = max(0.0, told)  # neighbours that are unlike by chance tell nothing
     return known
 
 

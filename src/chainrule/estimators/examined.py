@@ -31,7 +31,7 @@ def subject_of(model: Any, X: Any, y: Any, validation: tuple[Any, Any] | None, r
         aside = _aside(model, read, validation)
         if len(read) > MOST_ROWS:
             read = read.take(np.sort(np.random.default_rng(0).permutation(len(read))[:MOST_ROWS]))
-        rows = {**model.input_.encode(read.X, np.float64), **model._beside(read)}
+        rows = model._read(read)
         given = _given(model, read, rows, aside)
     run = model.training_
     return Subject(

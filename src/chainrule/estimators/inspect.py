@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from chainrule.data.text import SymbolReader
 from chainrule.equations.sizes import solve_sizes
 from chainrule.estimators import saving
 from chainrule.estimators.model import longest_row
+from chainrule.estimators.rows import Rows
 from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table, training_facts
 from chainrule.training.source import epoch_batches
 
@@ -74,15 +76,16 @@ class Inspection:
         check_is_fitted(self, "parameters_")
         return self._walk(self._walked(X, y), rate)
 
-    def _walk(self, rows: dict[str, Array], rate: float | None) -> Walk:
+    def _walk(self, rows: dict[str, Array], rate: float | None = None) -> Walk:
         """The walk on rows as the network reads them."""
+        from chainrule.estimators.words import in_words
         from chainrule.walk import walk, walk_forward
 
         model = self._one()
-        step = model.specification_.step
+        step, said = model.specification_.step, in_words(model, rows)
         if not set(step.sources) <= set(rows):
-            return walk_forward(step, {**rows, **model.parameters_}, backend=model.backend)
-        return walk(
+            return replace(walk_forward(step, {**rows, **model.parameters_}, backend=model.backend), said=said)
+        made = walk(
             step,
             {**{name: rows[name] for name in step.sources}, **model.parameters_},
             rate=model.specification_.optimizer.schedule.peak if rate is None else rate,
@@ -90,6 +93,7 @@ class Inspection:
             seed=model.training_.seed,
             backend=model.backend,
         )
+        return replace(made, said=said)
 
     def _one(self) -> Any:
         """The network that is looked into: the first of an ensemble."""
@@ -103,8 +107,12 @@ class Inspection:
             data = model._read_input(X, model._text_at(), reset=False)
             if getattr(data, "labels", None) is None:
                 return dict(model.input_.encode(data, np.float64))
-        given = model._rows(X, y, None, reset=False, text_at=model._text_at())
-        return {**model.input_.encode(given.X, np.float64), **model._beside(given)}
+        return self._read(model._rows(X, y, None, reset=False, text_at=model._text_at()))
+
+    def _read(self, rows: Rows) -> dict[str, Array]:
+        """Rows as the network and the loss read them, in float64."""
+        model: Any = self
+        return {**model.input_.encode(rows.X, np.float64), **model._beside(rows)}
 
     def source(self) -> str:
         """A Python file that trains the same network with NumPy alone, from the same first values.
@@ -152,9 +160,7 @@ class Inspection:
             rows = random_rows(model, CHECKED_ROWS)
         else:
             given = model._rows(X, y, None, reset=False, text_at=model._text_at())
-            given = given.take(np.arange(min(CHECKED_ROWS, len(given))))
-            learnt = model._learnt(given.y, step)
-            rows = {**model.input_.encode(given.X, np.float64), "t": learnt, "y": learnt, "ω": np.ones(len(given))}
+            rows = model._read(given.take(np.arange(min(CHECKED_ROWS, len(given)))))
         values |= {name: rows[name] for name in step.sources}
         return check_gradients(step.cost_system, step.cost, values, elements=elements)
 

@@ -4,6 +4,6 @@ Each section is a function from a model, or from ``Judged`` (rows with what the 
 """
 
 from chainrule.report.attribution import Attribution, attribute
-from chainrule.report.report import Origin, Report, report, report_unchecked
+from chainrule.report.report import Origin, Report, report
 
-__all__ = ["Attribution", "Origin", "Report", "attribute", "report", "report_unchecked"]
+__all__ = ["Attribution", "Origin", "Report", "attribute", "report"]

@@ -14,7 +14,7 @@ from chainrule.estimators.summary import Part, parts, scope_of
 from chainrule.report.page import Section, figure, fold, paragraph, table
 
 WIDTH, HEIGHT, GAP, BETWEEN = 340, 50, 22, 26  # of a box, and what is free below and beside it
-NARROW = 250  # a box where several stand side by side
+NARROW, TALL = 250, 66  # a box where several stand side by side; what it learns and what it costs need a line each
 LANE = 16  # between lines that pass by layers
 
 
@@ -74,10 +74,10 @@ def diagram(system: System, made: tuple[Part, ...], reads: Mapping[str, set[str]
     """The layers from top to bottom, those that can be computed beside each other side by side."""
     boxes = _placed(made, reads)
     widest = max(box.of for box in boxes.values())
-    width = WIDTH if widest == 1 else NARROW
+    width, high = (WIDTH, HEIGHT) if widest == 1 else (NARROW, TALL)
     centre = widest * (width + BETWEEN) / 2
     levels = 1 + max(box.level for box in boxes.values())
-    step = HEIGHT + GAP
+    step = high + GAP
 
     def left(box: Box) -> float:
         return centre - (box.of * (width + BETWEEN) - BETWEEN) / 2 + box.place * (width + BETWEEN)
@@ -97,11 +97,11 @@ def diagram(system: System, made: tuple[Part, ...], reads: Mapping[str, set[str]
             from_level = -1 if source == "x" else boxes[source].level
             start = (centre, 20.0)
             if source != "x":
-                start = (left(boxes[source]) + width / 2, top(from_level) + HEIGHT)
+                start = (left(boxes[source]) + width / 2, top(from_level) + high)
             if box.level - from_level == 1:
                 drawn.append(_arrow(*start, x, top(box.level)))
             else:
-                lanes.append((from_level, box.level, start, (left(box) + width, top(box.level) + HEIGHT / 2)))
+                lanes.append((from_level, box.level, start, (left(box) + width, top(box.level) + high / 2)))
     right = centre + widest * (width + BETWEEN) / 2 - BETWEEN / 2
     taken: list[list[tuple[int, int]]] = []
     for begin, end, start, finish in sorted(lanes, key=lambda lane: lane[1] - lane[0]):
@@ -110,7 +110,7 @@ def diagram(system: System, made: tuple[Part, ...], reads: Mapping[str, set[str]
         taken[lane].append((begin, end))
         drawn.append(_past(start, finish, right + 14 + lane * LANE))
     for box in boxes.values():
-        drawn.append(_box(box.part, left(box), top(box.level), width, sizes, system))
+        drawn.append(_box(box.part, left(box), top(box.level), width, high, sizes, system))
     full = right + 20 + len(taken) * LANE
     height = top(levels) - GAP + 6
     label = "Diagram of the network: " + ", ".join(part.name for part in made)
@@ -135,26 +135,22 @@ def _placed(made: tuple[Part, ...], reads: Mapping[str, set[str]]) -> dict[str, 
     return {part.name: Box(part, at, place, len(row)) for at, row in rows.items() for place, part in enumerate(row)}
 
 
-def _box(part: Part, x: float, y: float, width: float, sizes: Mapping[str, int], system: System) -> str:
+def _box(part: Part, x: float, y: float, width: float, high: float, sizes: Mapping[str, int], system: System) -> str:
     axes = system.tensor_axes[part.output.partition("[")[0]]
     shape = " · ".join(_sized(axis, sizes) for axis in axes if axis != "b") or "1 value"
     kind = "box learns" if part.parameters else "box"
     learns = f"{part.parameters:,} parameters" if part.parameters else ""
     costs = f"{part.multiply_adds:,} multiply-adds" if part.multiply_adds else ""
-    first, second = y + 21, y + 39
-    if not (learns or costs):
-        first = second = y + HEIGHT / 2 + 4.5
-    return (
-        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width}" height="{HEIGHT}" rx="7"/>'
-        f'<text class="name" x="{x + 14:.1f}" y="{first:.1f}">{escape(part.name)}</text>'
-        f'<text x="{x + width - 14:.1f}" y="{first:.1f}" text-anchor="end">{escape(shape)}</text>'
-        + (f'<text class="soft" x="{x + 14:.1f}" y="{second:.1f}">{learns}</text>' if learns else "")
-        + (
-            f'<text class="soft" x="{x + width - 14:.1f}" y="{second:.1f}" text-anchor="end">{costs}</text>'
-            if costs
-            else ""
-        )
-    )
+    below = [(learns, costs)] if high == HEIGHT else [(learns, ""), ("", costs)]
+    lines = [(escape(part.name), escape(shape)), *(pair for pair in below if any(pair))]
+    first = y + high / 2 + 4.5 - 9 * (len(lines) - 1)
+    drawn = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width}" height="{high}" rx="7"/>'
+    for line, (left, right) in enumerate(lines):
+        at = first + 18 * line
+        name, soft = ("", ' class="soft"') if line else (' class="name"', "")
+        drawn += f'<text{name or soft} x="{x + 14:.1f}" y="{at:.1f}">{left}</text>' if left else ""
+        drawn += f'<text{soft} x="{x + width - 14:.1f}" y="{at:.1f}" text-anchor="end">{right}</text>' if right else ""
+    return drawn
 
 
 def _sized(axis: str, sizes: Mapping[str, int]) -> str:

@@ -114,18 +114,9 @@ def report(model: Any, X: Any = None, y: Any = None, origin: Origin | None = Non
     """The report of a fitted model; without rows, of what needs none.  Raises ChainruleError for unusable rows."""
     origin = Origin() if origin is None else origin
     if X is None:
-        return _made(model, origin, (), _of_model(model, origin, (findings.of_model(model),)))
+        return _made(model, origin, (), _of_model(model, origin))
     judged = judge(model, X, y, origin.target, origin.image)
-    checked = (findings.section(judged, origin.training),)
-    return _made(model, origin, _scores(judged), _of_rows(judged, origin, checked))
-
-
-def report_unchecked(model: Any, X: Any, y: Any, origin: Origin) -> Report:
-    """The report without the check, which may take longer than a short training did."""
-    if X is None:
-        return _made(model, origin, (), _of_model(model, origin, ()))
-    judged = judge(model, X, y, origin.target, origin.image)
-    return _made(model, origin, _scores(judged), _of_rows(judged, origin, ()))
+    return _made(model, origin, _scores(judged), _of_rows(judged, origin))
 
 
 def _made(model: Any, origin: Origin, scores: tuple[Score, ...], parts: Iterable[Section | None]) -> Report:
@@ -134,18 +125,18 @@ def _made(model: Any, origin: Origin, scores: tuple[Score, ...], parts: Iterable
     return Report(title, _summary(model), scores, tuple(part for part in parts if part is not None))
 
 
-def _of_model(model: Any, origin: Origin, checked: tuple[Section, ...]) -> list[Section | None]:
+def _of_model(model: Any, origin: Origin) -> list[Section | None]:
     return [
         architecture.section(model),
         curves.section(model),
         distributions.weights(model),
-        *checked,
+        findings.of_model(model),
         told.derivation(model),
         settings.section(model, origin.command, origin.versions),
     ]
 
 
-def _of_rows(judged: Judged, origin: Origin, checked: tuple[Section, ...]) -> list[Section | None]:
+def _of_rows(judged: Judged, origin: Origin) -> list[Section | None]:
     model = judged.model
     return [
         data.section(judged, origin.rows),
@@ -156,7 +147,7 @@ def _of_rows(judged: Judged, origin: Origin, checked: tuple[Section, ...]) -> li
         calibration.section(judged),
         attributions.section(judged),
         distributions.weights_and_activations(judged),
-        *checked,
+        findings.section(judged, origin.training),
         told.derivation(model),
         told.walk(judged),
         settings.section(model, origin.command, origin.versions),

@@ -12,8 +12,6 @@ from chainrule.notation.document import Block, Document, Fold, Folded, Heading
 from chainrule.notation.page import embedded
 from chainrule.report.judged import Judged
 from chainrule.report.page import Section, fold, note, paragraph
-from chainrule.walk import Walk
-from chainrule.walk import walk as walk_step
 
 MOST_BYTES = 700_000  # of a walk
 LOWEST_HEADING = 6
@@ -34,7 +32,8 @@ def derivation(model: Any) -> Section:
 def walk(judged: Judged) -> Section | None:
     """Every quantity of a training step on one row; None where that is more than a page should hold."""
     row = int(judged.order[len(judged.order) // 2])
-    made = _walked(judged, row)
+    at = np.array([row])
+    made = judged.model._walk(judged.model._read(Rows(judged.X.take(at), judged.y[at], np.ones(1))))
     inside = _embedded(made.document)
     if len(inside.encode()) > MOST_BYTES:
         return None
@@ -45,21 +44,6 @@ def walk(judged: Judged) -> Section | None:
     told = fold(f"Show the {len(made.quantities)} quantities", f'<div class="told">{inside}</div>')
     again = note("chainrule walk opens every number of it into its arithmetic.")
     return Section("walk", "One example, number by number", paragraph(said) + told + again)
-
-
-def _walked(judged: Judged, row: int) -> Walk:
-    model, at = judged.model, np.array([row])
-    step = model.specification_.step
-    beside = model._beside(Rows(judged.X.take(at), judged.y[at], np.ones(1)))
-    values = {**judged.encoded(at), **beside}
-    return walk_step(
-        step,
-        {**{name: values[name] for name in step.sources}, **model.parameters_},
-        rate=model.specification_.optimizer.schedule.peak,
-        rows=model.training_.rows,
-        seed=model.training_.seed,
-        backend=model.backend,
-    )
 
 
 def _embedded(document: Document) -> str:

@@ -2,6 +2,17 @@
 
 from chainrule.walk.element import Element, Operand, Place
 from chainrule.walk.exact import exact_value, magnitude
-from chainrule.walk.walk import Quantity, Walk, walk, walk_forward
+from chainrule.walk.walk import Quantity, Said, Walk, walk, walk_forward
 
-__all__ = ["Element", "Operand", "Place", "Quantity", "Walk", "exact_value", "magnitude", "walk", "walk_forward"]
+__all__ = [
+    "Element",
+    "Operand",
+    "Place",
+    "Quantity",
+    "Said",
+    "Walk",
+    "exact_value",
+    "magnitude",
+    "walk",
+    "walk_forward",
+]

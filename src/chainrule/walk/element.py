@@ -20,7 +20,7 @@ from chainrule.notation.names import Names
 from chainrule.notation.numbers import SHOWN_TERMS, Worked, worked
 from chainrule.walk.exact import exact
 from chainrule.walk.opened import opened
-from chainrule.walk.reads import readers
+from chainrule.walk.reads import read_count, readers
 
 if TYPE_CHECKING:
     from chainrule.walk.walk import Quantity, Walk
@@ -69,9 +69,10 @@ class Element:
     """One element of a quantity, opened.
 
     ``worked``: its equation with the numbers put in; None for what is given.  ``reads``: the elements that stand in
-    that arithmetic.  ``feeds``: the elements that read it, by tensor.  ``derivative``: δ, how fast the cost changes
-    with it.  ``updated``: what the step makes of it, for a parameter or a state.  ``operands``: the factors of its sum.
-    ``names``: how names are written.  ``recurs``: the axis of time steps, where it is computed step by step.
+    that arithmetic; ``read_count``: how many it reads, with those of the terms left out.  ``feeds``: the elements that
+    read it, by tensor.  ``derivative``: δ, how fast the cost changes with it.  ``updated``: what the step makes of it,
+    for a parameter or a state.  ``operands``: the factors of its sum.  ``names``: how names are written.  ``recurs``:
+    the axis of time steps, where it is computed step by step.
     """
 
     quantity: Quantity
@@ -79,6 +80,7 @@ class Element:
     value: float
     worked: Worked | None
     reads: tuple[Place, ...]
+    read_count: int
     feeds: tuple[Feed, ...]
     derivative: Place | None
     updated: Place | None
@@ -144,6 +146,7 @@ def open_element(walk: Walk, quantity: Quantity, position: Sequence[int], terms:
         float(quantity.value[position]),
         done,
         () if done is None else tuple(_place(walk, tensor, at) for tensor, at in done.reads),
+        0 if quantity.equation is None else read_count(quantity.equation, position, walk.values, walk.sizes),
         _feeds(walk, quantity, position),
         None if adjoint is None else _place(walk, adjoint, position),
         None if updated is None else _place(walk, updated, position),

@@ -61,7 +61,7 @@ def blocks(element: Element, opens: Opens) -> Iterator[Block]:
             yield Values("", (compose(operand.symbols, names),), axes, operand.values)
     if element.reads:
         yield Heading(("Came from",), 3)
-        yield Paragraph(_places(element.reads, len(element.reads), names, opens))
+        yield Paragraph(_places(element.reads, element.read_count, names, opens))
     if element.feeds:
         yield Heading(("Feeds",), 3)
         for feed in element.feeds:

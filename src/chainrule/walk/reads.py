@@ -1,4 +1,6 @@
-"""Which elements read an element: for every equation that reads a tensor, the positions at which it reads this one.
+"""Which elements read an element, and how many it reads.
+
+For every equation that reads a tensor, the positions at which it reads this one.
 
 ``z[b,j] = sum[i](x[b,i]*W[i,j])`` reads ``x[0,3]`` at ``z[0,j]`` for every j.  The index expressions of a read are
 solved one after another: each binds the axes that it mentions to the values for which it comes to the position asked
@@ -17,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.equations.evaluate import values_at
-from chainrule.equations.node import Access, Equation, base_axis
-from chainrule.equations.walk import free_axes, occurrences
+from chainrule.equations.node import Access, Apply, Equation, Reduce, base_axis
+from chainrule.equations.walk import children, free_axes, occurrences
 
 Array = NDArray[Any]
 
@@ -126,3 +128,54 @@ def _values(node: Any, columns: Mapping[str, Array], arrays: Mapping[str, Array]
     axes = tuple(sorted(free_axes(node)))
     found = values_at(node, axes, {}, arrays, {**sizes, **{axis: _size(axis, sizes) for axis in axes}})
     return np.asarray(found[tuple(columns[axis].astype(int) for axis in axes)])
+
+
+def read_count(
+    equation: Equation, position: Sequence[int], arrays: Mapping[str, Array], sizes: Mapping[str, int]
+) -> int:
+    """How many different elements the arithmetic of one element reads, in all terms of its sums.
+
+    Where a condition chooses, those of what is chosen; what is read outside a tensor is none.
+    """
+    at = dict(zip(equation.axes, position, strict=True))
+    found: dict[str, set[int]] = {}
+    waiting: list[tuple[Any, tuple[str, ...], Any]] = [(equation.expression, (), True)]
+    while waiting:
+        node, axes, where = waiting.pop()
+        if isinstance(node, Access):
+            found.setdefault(node.tensor, set()).update(_places(node, axes, where, at, arrays, sizes))
+        if isinstance(node, Apply) and node.function == "where":
+            condition, left, right = node.arguments
+            holds = values_at(condition, axes, at, arrays, _sizes(axes, sizes)).astype(bool)
+            waiting += [(condition, axes, where), (left, axes, where & holds), (right, axes, where & ~holds)]
+        elif isinstance(node, Reduce):
+            # What chooses outside the sum chooses all of its terms.
+            inside = np.asarray(where)[(..., *[None] * len(node.axes))]
+            waiting.append((node.body, (*axes, *node.axes), inside))
+        else:
+            waiting += [(child, axes, where) for child in children(node)]
+    return sum(map(len, found.values()))
+
+
+def _places(
+    access: Access,
+    axes: tuple[str, ...],
+    where: Any,
+    at: Mapping[str, int],
+    arrays: Mapping[str, Array],
+    sizes: Mapping[str, int],
+) -> set[int]:
+    """The elements that a read reads for all values of the axes, counted in the order of memory."""
+    shape, every = arrays[access.tensor].shape, _sizes(axes, sizes)
+    room = tuple(every[axis] for axis in axes)
+    indices = [values_at(index, axes, at, arrays, every).astype(int) for index in access.indices]
+    inside = np.broadcast_to(np.asarray(where, bool), room).copy()
+    for index, size in zip(indices, shape, strict=True):
+        inside &= (index >= 0) & (index < size)
+    if not shape:
+        return {0} if inside.any() else set()
+    return set(np.ravel_multi_index([index[inside] for index in indices], shape).tolist())
+
+
+def _sizes(axes: tuple[str, ...], sizes: Mapping[str, int]) -> dict[str, int]:
+    return {**sizes, **{axis: _size(axis, sizes) for axis in axes}}

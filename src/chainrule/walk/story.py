@@ -61,6 +61,8 @@ def _introduction(walk: Walk, linked: bool) -> Iterator[Block]:
         said = (*said, "A number that is underlined, or a cell with a frame, opens its arithmetic: the numbers put in, "
                        "what they came from and what they feed.")  # fmt: skip
     yield Paragraph(said)
+    for sentence in walk.said.predicted:
+        yield Paragraph((sentence,))
 
 
 def _phases(walk: Walk, found: Opened) -> Iterator[Block]:
@@ -69,6 +71,8 @@ def _phases(walk: Walk, found: Opened) -> Iterator[Block]:
         if not quantities:
             continue
         yield Heading((heading,))
+        if phase == "given" and walk.said.given:
+            yield Paragraph((" ".join(walk.said.given),))
         constants = [quantity for quantity in quantities if is_constant(quantity)]
         if constants:
             yield Paragraph(("Constants: ", *listing(_constant(quantity, walk) for quantity in constants), "."))

@@ -63,19 +63,29 @@ class Quantity:
         return self.value.shape
 
 
+@dataclass(frozen=True)
+class Said:
+    """What the numbers of a walk stand for, in sentences: ``given`` of what is given, ``predicted`` of predictions."""
+
+    given: tuple[str, ...] = ()
+    predicted: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Walk:
     """Every quantity of one training step on given rows.
 
     ``system``: the equations of the step; ``log``: the derivation of its gradients; ``values``: every tensor, float64.
     ``output``: the network's output, or the prediction where nothing is to be learnt.  ``walk["dense1.z"]`` is a
-    quantity, ``walk.at("dense1.z[4]")`` an element opened.  ``text()`` and ``html()`` tell all of it.
+    quantity, ``walk.at("dense1.z[4]")`` an element opened.  ``text()`` and ``html()`` tell all of it.  ``said``: what
+    the model that it is of says of its numbers.
     """
 
     system: System
     log: Log
     values: Mapping[str, Array]
     output: str
+    said: Said = Said()
 
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -207,12 +217,8 @@ def walk(
     ``number`` of a run from ``seed``.
     """
     system = on_rows(step, len(np.asarray(values[step.inputs[0].name])) if rows is None else rows)
-    given = {name: np.asarray(value) for name, value in {**values, **step.constants, "η": rate}.items()}
-    kept = {name: value for name, value in given.items() if name in system.input_by_name}
-    held = {tensor.name for tensor in system.inputs if tensor.role in ("parameter", "state")}
+    data, state = divided(system, {**values, **step.constants, "η": rate})
     names = tuple(equation.name for equation in system.equations)
-    data = {name: value for name, value in kept.items() if name not in held}
-    state = {name: value.astype(np.float64) for name, value in kept.items() if name in held}
     made = program(system, names, "float64", backend).run(data, dict(state), seed=seed, first_step=number)
     found = {**data, **state, **made}
     sizes = solve_sizes(system, {name: np.shape(value) for name, value in found.items()})
@@ -232,15 +238,22 @@ def walk_forward(step: TrainingStep, values: Mapping[str, ArrayLike], *, backend
     ``values``: the rows as the network reads them, the parameters, and the states that prediction reads.
     """
     system, prediction = step.prediction_system, step.prediction.name
-    given = {name: np.asarray(value) for name, value in values.items() if name in system.input_by_name}
-    held = {tensor.name for tensor in system.inputs if tensor.role in ("parameter", "state")}
-    data = {name: value for name, value in given.items() if name not in held}
-    state = {name: value.astype(np.float64) for name, value in given.items() if name in held}
+    data, state = divided(system, values)
     names = tuple(equation.name for equation in system.equations)
     made = program(system, names, "float64", backend).run(data, dict(state))
     found = {name: np.asarray(value) for name, value in {**data, **state, **made}.items()}
     nothing_derived = Log(system, prediction, {}, (), {}, ())
     return Walk(system, nothing_derived, found, prediction)
+
+
+def divided(
+    system: System, values: Mapping[str, ArrayLike], dtype: str = "float64"
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The values that a system reads, as a program takes them: data, and parameters and states in the ``dtype``."""
+    read = {name: np.asarray(value) for name, value in values.items() if name in system.input_by_name}
+    held = {tensor.name for tensor in system.inputs if tensor.role in ("parameter", "state")}
+    data = {name: value for name, value in read.items() if name not in held}
+    return data, {name: value.astype(dtype) for name, value in read.items() if name in held}
 
 
 def on_rows(step: TrainingStep, rows: int) -> System:
