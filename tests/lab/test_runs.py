@@ -10,6 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
+from chainrule.lab import evaluation
 from chainrule.lab.dropped import Dropped
 from chainrule.lab.registry import Runs
 from chainrule.lab.runs import LabRun
@@ -154,6 +155,16 @@ def test_a_value_changed_by_hand(make) -> None:
     for wrong in (float("nan"), float("inf"), 1e300):
         with pytest.raises(ChainruleError, match="no finite number"):
             run.set_value("dense2.W", [0, 0], wrong)
+
+
+def test_rows_are_measured_in_pieces_that_fit_into_memory(make, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make(Setup(data="moons", network="Dense(4), Tanh(), Dense(2)"))
+    parameters = run.snapshot().parameters
+    at_once, whole = run._evaluation.measured(parameters)
+    monkeypatch.setattr(evaluation, "rows_at_once", lambda system: 32)  # the last piece is smaller
+    piecewise, parts = run._evaluation.measured(parameters)
+    assert piecewise == pytest.approx(at_once, rel=1e-6)
+    assert np.allclose(parts, whole, atol=1e-6) and len(parts) == len(run.data.validation)
 
 
 def test_a_snapshot_does_not_change(make) -> None:

@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from chainrule.data.sets import in_words_of
 from chainrule.equations.walk import tensors
 from chainrule.errors import ChainruleError
+from chainrule.lab.evaluation import Evaluation
 from chainrule.lab.sets import LabSet
 from chainrule.lab.setup import Estimator, Setup
 from chainrule.lab.snapshot import Curves, Effect, Snapshot, State
 from chainrule.training.history import History
 from chainrule.training.loop import Steps, Trainer
-from chainrule.training.programs import program
 from chainrule.training.step import TrainingStep
 from chainrule.walk import Walk, walk
 
@@ -37,7 +37,6 @@ Result = TypeVar("Result")
 
 SOONEST = 0.1  # seconds between two snapshots of a run that is training
 SECONDS_A_GROUP = 0.1  # of steps, where there is a pace
-MOST_ROWS_MEASURED = 2000  # when a value is changed by hand
 
 
 class LabRun:
@@ -83,6 +82,7 @@ class LabRun:
             self._trainer: Trainer = self.estimator._begin(
                 training.X, training.y, validation=(validation.X, validation.y), watched=watched
             )
+        self._evaluation = Evaluation(self.estimator, self.data)
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 
@@ -162,7 +162,7 @@ class LabRun:
         if not 0 <= row < len(rows):
             raise ChainruleError(f"there is no row {row}; {self.data.title} has rows 0 to {len(rows) - 1}")
         one = rows.take(np.array([row]))
-        values = self._encoded(one.X, one.y)
+        values = self._evaluation.encoded(one)
         state, rate, number = self._ask(self._standing)
         return self._walked({**values, **state}, rate, number)
 
@@ -173,12 +173,11 @@ class LabRun:
         """
         at = tuple(int(index) for index in position)
         before, parameters = self._ask(lambda: self._put(parameter, at, float(value)))
-        rows = self._validation_arrays()
-        loss_after, prediction_after = self._measured(parameters, rows)
+        loss_after, prediction_after = self._evaluation.measured(parameters)
         changed = parameters[parameter].copy()
         after = float(changed[at])
         changed[at] = before
-        loss_before, prediction_before = self._measured({**parameters, parameter: changed}, rows)
+        loss_before, prediction_before = self._evaluation.measured({**parameters, parameter: changed})
         return Effect(parameter, at, before, after, loss_before, loss_after, prediction_before, prediction_after)
 
     def model(self, parameters: Mapping[str, Array] | None = None) -> Estimator:
@@ -190,14 +189,11 @@ class LabRun:
 
     def predictions(self, parameters: Mapping[str, Array]) -> Array:
         """The network's prediction [b, …] for the validation rows (2,000 at most) with these parameters."""
-        return self._measured(parameters, self._validation_arrays())[1]
+        return self._evaluation.measured(parameters)[1]
 
     def activations(self, parameters: Mapping[str, Array], X: Any) -> dict[str, Array]:
         """Every quantity of the network [b, …], as when it predicts, for rows ``X`` with these parameters."""
-        system = self.step_equations.prediction_system
-        names = tuple(equation.name for equation in system.equations)
-        made = program(system, names).run({**self._inputs(X), **self._constants()}, dict(parameters))
-        return {name: np.asarray(value) for name, value in made.items()}
+        return self._evaluation.activations(parameters, X)
 
     # --- in the thread of the run -------------------------------------------------------------------------------------
 
@@ -382,35 +378,6 @@ class LabRun:
         return walk(
             self.step_equations, values, rate=rate, rows=trainer.source.rows, seed=trainer.run.seed, number=number
         )
-
-    def _encoded(self, X: Any, y: Any) -> dict[str, Array]:
-        """Rows with their targets as the step reads them, [b, …]."""
-        model: Any = self.estimator
-        with in_words_of(self.data.everything):
-            given = model._rows(X, y, None, reset=False, text_at=model._text_at())
-        values = {**model.input_.encode(given.X), **model._beside(given)}
-        return {name: values[name] for name in self.step_equations.sources}
-
-    def _inputs(self, X: Any) -> dict[str, Array]:
-        model: Any = self.estimator
-        return dict(model.input_.encode(model._read_input(X, model._text_at(), reset=False)))
-
-    def _constants(self) -> dict[str, Array]:
-        return {name: np.array(value, np.float32) for name, value in self.step_equations.constants.items()}
-
-    def _validation_arrays(self) -> dict[str, Array]:
-        if not hasattr(self, "_validation"):
-            rows = self.data.validation
-            rows = rows.take(np.arange(min(len(rows), MOST_ROWS_MEASURED)))
-            self._validation = self._encoded(rows.X, rows.y)
-        return self._validation
-
-    def _measured(self, parameters: Mapping[str, Array], rows: Mapping[str, Array]) -> tuple[float, Array]:
-        """The loss and the prediction for rows with these parameters."""
-        step = self.step_equations
-        name = step.prediction.name
-        made = program(step.evaluation, ("C", name)).run({**rows, **self._constants()}, dict(parameters))
-        return float(made["C"]), np.asarray(made[name])
 
 
 def _norms_by_layer(step: TrainingStep) -> dict[str, tuple[str, ...]]:
