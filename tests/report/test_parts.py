@@ -6,14 +6,15 @@ import re
 
 import numpy as np
 import pytest
+from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 import chainrule as cr
 from chainrule.report import small
-from chainrule.report.architecture import edges
+from chainrule.report.architecture import edges, section
 from chainrule.report.calibration import reliability
 from chainrule.report.figure import ACCENT, VARIABLES, draw
 from chainrule.report.page import Cell, table, written
-from chainrule.report.scores import accuracy
+from chainrule.report.scores import accuracy, regression_scores
 
 
 def test_expected_calibration_error_by_hand() -> None:
@@ -82,6 +83,30 @@ def test_pictures_are_png_and_small_ones_stay_sharp() -> None:
 
 def test_accuracy_of_several_labels_wants_all_of_them() -> None:
     assert accuracy(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]])).value == 0.5
+
+
+@pytest.mark.parametrize("shape", [(50,), (50, 2)])
+def test_scores_of_values_are_those_of_scikit_learn(shape: tuple[int, ...]) -> None:
+    generator = np.random.default_rng(0)
+    y, predicted = generator.standard_normal(shape), generator.standard_normal(shape)
+    known = (r2_score, root_mean_squared_error, mean_absolute_error)
+    for score, function in zip(regression_scores(y, predicted), known, strict=True):
+        assert score.value == pytest.approx(function(y, predicted), rel=1e-12)
+        assert score.low < score.value < score.high
+    alike = np.ones(shape)
+    assert regression_scores(alike, alike)[0].value == r2_score(alike, alike) == 1
+    assert regression_scores(alike, predicted)[0].value == r2_score(alike, predicted) == 0
+
+
+def test_beside_each_other_layers_say_what_they_learn_above_what_they_cost() -> None:
+    X = np.random.default_rng(0).standard_normal((12, 4))
+    branch = cr.Network(cr.Dense(3), cr.Tanh())
+    model = cr.Classifier(cr.Network(cr.Sum(branch, branch), cr.Dense(2)), epochs=1, random_state=0, backend="numpy")
+    drawn = section(model.fit(X, X[:, 0] > 0)).body
+    learns, costs = (
+        re.findall(rf'y="([\d.]+)"[^>]*>[\d,]+ {what}<', drawn) for what in ("parameters", "multiply-adds")
+    )
+    assert len(learns) == 3 and not set(learns) & set(costs)
 
 
 def test_edges_show_what_passes_by() -> None:

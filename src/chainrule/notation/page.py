@@ -108,6 +108,8 @@ div.chainrule main { margin: 0; padding: .8rem 1.1rem 1.1rem; }
 .chainrule:has(.forms [value=matrix]:checked) tr.both td.left { visibility: hidden; width: 0; font-size: 0; }
 .chainrule:has(.forms [value=matrix]:checked) summary .matrix { margin-left: 0; }
 @media (max-width: 50rem) { .chainrule main { padding: 1.5rem 1rem; } .chainrule summary .matrix { margin-left: 0; }
+  .chainrule .legend { display: block; } .chainrule .legend > dt { margin-top: .7rem; }
+  .chainrule .legend > dd { padding-left: 1.4rem; }
   .chainrule table.steps :is(tbody, tr) { display: block; }
   .chainrule table.steps td { display: inline-block; vertical-align: middle; }
   .chainrule table.steps td.left { width: 3.6rem; }
