@@ -62,7 +62,7 @@ def test_members_are_networks_alone(threads: int) -> None:
 
 
 def test_an_error_in_one_member_is_raised_and_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    system = lift(cr.parse("state a = 0\ndata x\na' = a + x"), "e", MEMBERS, ["a", "x"])
+    system = lift(cr.parse("parameter a\ndata x\na' = a + x"), "e", MEMBERS, ["a", "x"])
     made = compile(system, ("a'",), backend="native")
     asked = []
 
@@ -74,3 +74,9 @@ def test_an_error_in_one_member_is_raised_and_ends_the_others(monkeypatch: pytes
     with pytest.raises(RuntimeError, match="of a member"), at_most(2):
         made.run({}, {"a": np.zeros(MEMBERS)}, {"x": np.ones((STEPS, MEMBERS))})
     assert len(asked) <= 2
+
+
+def test_states_of_rows_are_no_members() -> None:
+    made = compile(cr.parse("state a[b] = 0\ndata x[b]\na'[b] = a[b] + x[b]"), ("a'",), backend="native")
+    assert not isinstance(made, Copies)
+    assert np.array_equal(made.run({}, {}, {"x": np.ones((3, 2))})["a'"], [[1, 1], [2, 2], [3, 3]])

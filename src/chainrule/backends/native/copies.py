@@ -18,6 +18,7 @@ from chainrule.backends.native import threads
 from chainrule.backends.native.program import NativeProgram
 from chainrule.backends.threads import at_most, requested
 from chainrule.equations.lift import lowered
+from chainrule.equations.node import Number
 from chainrule.equations.system import System
 
 Array = NDArray[Any]
@@ -36,10 +37,10 @@ class Copies(NativeProgram):
     """A program of many separate members, which runs of many steps train one beside the other."""
 
     def __init__(
-        self, system: System, outputs: tuple[str, ...], dtype: np.dtype[Any], along: str, member: System
+        self, system: System, outputs: tuple[str, ...], dtype: np.dtype[Any], along: str, members: int, member: System
     ) -> None:
         super().__init__(system, outputs, dtype)
-        self.along = along
+        self.members = members
         self.member = NativeProgram(member, outputs, dtype)
         self._lifted = frozenset(name for name, axes in system.tensor_axes.items() if axes[:1] == (along,))
 
@@ -56,7 +57,7 @@ class Copies(NativeProgram):
         if count == 1:
             return super().run(values, state, steps, seed, first_step)
         assert steps is not None
-        members = self._members(state)
+        members = self.members
         states = [{n: v[m] if n in self._lifted else v for n, v in state.items()} for m in range(members)]
         fixed = [{n: np.asarray(v)[m] if n in self._lifted else v for n, v in values.items()} for m in range(members)]
         moving = [
@@ -78,9 +79,6 @@ class Copies(NativeProgram):
         self._last = self.member._last
         return {name: self._together(name, results) for name in self.outputs}
 
-    def _members(self, state: Mapping[str, Any]) -> int:
-        return len(np.asarray(next(state[name] for name in self.system.updates if name in state)))
-
     def _together(self, name: str, results: list[list[Mapping[str, Array]]]) -> Array:
         """An output of all members, [step, member, …], or that of the first where members do not differ."""
         whole = [np.concatenate([part[name] for part in parts]) for parts in results]
@@ -88,9 +86,15 @@ class Copies(NativeProgram):
 
 
 def program(system: System, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> NativeProgram:
-    """The program of a system; of one that goes through many steps and is many systems, that of its members."""
-    found = lowered(system) if system.updates else None
-    return NativeProgram(system, outputs, dtype) if found is None else Copies(system, outputs, dtype, *found)
+    """The program of a system; of one that is many learning systems, a number that it declares, that of its members."""
+    found = lowered(system) if any(tensor.name in system.updates for tensor in system.parameters) else None
+    if found is None:
+        return NativeProgram(system, outputs, dtype)
+    along, member = found
+    match dict(system.sizes).get(along):
+        case Number(int(members)) if members > 1:
+            return Copies(system, outputs, dtype, along, members, member)
+    return NativeProgram(system, outputs, dtype)
 
 
 def shared_out(members: int, steps: int, workers: int) -> list[list[Part]]:
