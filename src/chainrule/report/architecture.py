@@ -141,7 +141,7 @@ def _box(part: Part, x: float, y: float, width: float, high: float, sizes: Mappi
     kind = "box learns" if part.parameters else "box"
     learns = f"{part.parameters:,} parameters" if part.parameters else ""
     costs = f"{part.multiply_adds:,} multiply-adds" if part.multiply_adds else ""
-    below = [(learns, costs)] if high == HEIGHT else [(learns, ""), ("", costs)]
+    below = [(learns, costs)] if high == HEIGHT else [(learns, ""), (costs, "")]
     lines = [(escape(part.name), escape(shape)), *(pair for pair in below if any(pair))]
     first = y + high / 2 + 4.5 - 9 * (len(lines) - 1)
     drawn = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width}" height="{high}" rx="7"/>'
