@@ -9,9 +9,9 @@ import pytest
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
 
 import chainrule as cr
+from chainrule.probability.reliability import reliability
 from chainrule.report import small
 from chainrule.report.architecture import edges, section
-from chainrule.report.calibration import reliability
 from chainrule.report.figure import ACCENT, VARIABLES, draw
 from chainrule.report.page import Cell, table, written
 from chainrule.report.scores import accuracy, regression_scores
@@ -20,7 +20,7 @@ from chainrule.report.scores import accuracy, regression_scores
 def test_expected_calibration_error_by_hand() -> None:
     confidence = np.array([0.95, 0.92, 0.55, 0.52])
     right = np.array([True, False, True, True])
-    found = reliability(confidence, right)
+    found = reliability(confidence, right, bins=10)
     assert found.counts.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 2]
     # |1 - 0.535|·2/4 + |0.5 - 0.935|·2/4
     assert found.error == pytest.approx(0.45)

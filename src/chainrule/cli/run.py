@@ -21,8 +21,9 @@ from chainrule.cli.scores import confusion_table, residual_table
 from chainrule.data.sets import Set, in_words_of
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
+from chainrule.probability.score import Score
 from chainrule.report import report as make_report
-from chainrule.report.scores import Score, accuracy, regression_scores
+from chainrule.report.scores import accuracy, regression_scores
 from chainrule.training.callbacks import EarlyStopping
 
 

@@ -1,19 +1,13 @@
-"""Whether probabilities mean what they say: of the rows predicted with 80 %, are 80 % right?
-
-    ECE = Σₘ (nₘ/n) |accuracy in bin m − mean confidence in bin m|
-
-(Naeini, Cooper, Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning", 2015; Guo et al., "On
-calibration of modern neural networks", 2017, eq. 3.)  For values: deciles of the predictions and the mean truth.
-"""
+"""Reliability of the probabilities of classes; for values, deciles of the predictions and the mean truth."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.probability.reliability import BINS, Reliability, reliability
 from chainrule.report.figure import ACCENT, LINE, SECOND, SOFT, draw, histogram, plain
 from chainrule.report.judged import Judged
 from chainrule.report.page import Section, figure, paragraph, percent, side_by_side, table, written
@@ -23,36 +17,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-BINS = 10
 DECILES = 10
 NO_TENDENCY = 0.005  # a difference too small to speak of
-
-
-@dataclass(frozen=True, eq=False)
-class Reliability:
-    """By bins of confidence [m]: how many rows, their mean confidence, and the share of them that is right."""
-
-    edges: Array
-    counts: Array
-    confidence: Array
-    accuracy: Array
-
-    @property
-    def error(self) -> float:
-        """The expected calibration error."""
-        gaps = np.abs(self.accuracy - self.confidence)
-        return float((self.counts * gaps)[self.counts > 0].sum() / self.counts.sum())
-
-
-def reliability(confidence: Array, right: Array, bins: int = BINS) -> Reliability:
-    """Rows with a confidence [b] from 0 to 1 that turned out right or not [b], in bins of equal width."""
-    edges = np.linspace(0, 1, bins + 1)
-    at = np.clip(np.digitize(confidence, edges[1:-1]), 0, bins - 1)
-    counts = np.bincount(at, minlength=bins)
-    with np.errstate(invalid="ignore"):
-        mean = np.bincount(at, confidence, bins) / counts
-        share = np.bincount(at, right.astype(float), bins) / counts
-    return Reliability(edges, counts, mean, share)
 
 
 def section(judged: Judged) -> Section | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import ChainruleError
+from chainrule.probability.score import Score
 from chainrule.report import (
     architecture,
     attributions,
@@ -27,7 +28,7 @@ from chainrule.report import (
 )
 from chainrule.report.judged import Judged, judge
 from chainrule.report.page import Section, percent, written
-from chainrule.report.scores import Score, accuracy, regression_scores
+from chainrule.report.scores import accuracy, regression_scores
 from chainrule.report.style import STYLE
 
 

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.probability.score import Score
+
 Array = NDArray[Any]
 
 NORMAL_95 = 1.959963984540054
 RESAMPLES = 2000
-
-
-@dataclass(frozen=True)
-class Score:
-    """A score with its 95 % confidence interval."""
-
-    name: str
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        if self.name == "accuracy":
-            return f"accuracy {self.value:.2%}  (95 % interval {self.low:.2%} … {self.high:.2%})"
-        return f"{self.name} {self.value:.4g}  (95 % interval {self.low:.4g} … {self.high:.4g})"
 
 
 def accuracy(y: NDArray[Any], predicted: NDArray[Any]) -> Score:
