@@ -99,6 +99,12 @@ def test_values_that_are_not_finite_are_drawn_and_counted() -> None:
     assert "no finite numbers" in distributions.histogram("a", np.array([np.nan]))
 
 
+def test_the_numbers_below_a_row_are_short() -> None:
+    drawn = heat.heat("β", ("j",), np.array([np.float32(0.001) * 0.99999, -0.0005]))
+    assert re.findall(r"<span>([^<]*)</span>", drawn) == ["1", "−0.5"]
+    assert "in units of 0.001" in drawn
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [

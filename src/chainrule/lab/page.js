@@ -24,6 +24,12 @@ const labShow = (() => {
     if (!place) return;
     next.innerHTML = markup;
     children(place, next);
+    // Another pane is read from its beginning.
+    if (data.pane && place.dataset.pane && data.pane !== place.dataset.pane) {
+      const centre = place.closest(".lab-centre");
+      centre.scrollTop = 0;
+      if (centre.getBoundingClientRect().top < 0) centre.scrollIntoView();
+    }
     Object.assign(place.dataset, data);
   };
 })();
@@ -146,6 +152,17 @@ const labShow = (() => {
 
   // The page is drawn only while it is seen.
   document.addEventListener("visibilitychange", () => emitEvent("lab-visible", !document.hidden));
+})();
+
+// The bar takes two lines where there is little room; what stays in sight below it has to know.
+(() => {
+  const sized = new ResizeObserver(([{ target }]) =>
+    document.documentElement.style.setProperty("--bar", `${target.offsetHeight}px`));
+  const found = new MutationObserver(() => {
+    const bar = document.querySelector(".lab-bar");
+    if (bar) { sized.observe(bar); found.disconnect(); }
+  });
+  found.observe(document, { childList: true, subtree: true });
 })();
 
 // Where there is little room, the set-up is shown and folded away by its button; a mistake in it shows it, too.

@@ -93,8 +93,8 @@ class Page:
             self.rows = ui.select({0: "row 0"}, value=0, label="example", on_change=self._choose_row)
             self.rows.props("outlined dense options-dense").classes("lab-row")
             self.others = ui.select({}, label="compare with", on_change=self._choose_other)
-            self.others.props("outlined dense options-dense").classes("lab-row")
-            self.ending = button("End it", partial(self._guarded, self._end_other))
+            self.others.props("outlined dense options-dense").classes("lab-row lab-other")
+            self.ending = button("End that run", partial(self._guarded, self._end_other))
             self.hint = Markup("hint")
         self.centre = Markup("lab-body", '<p class="lab-loading">reading the data and deriving the equations …</p>')
 
@@ -184,11 +184,16 @@ class Page:
         """A run of what stands in the form; one to which nothing was done makes room for it."""
         if self.data is None or not self.valid:
             raise ChainruleError(MISTAKEN)
-        if len(self.runs.all()) >= self.runs.most:
-            self.hint.show(markup.note("Under Compare, a run that is not needed any more can be chosen and ended."))
-        before, run = self.looking.run, await to_thread(self.runs.make, self.form.setup, self.data)
-        self.hint.show("")
+        before = self.looking.run
+        try:
+            run = await to_thread(self.runs.make, self.form.setup, self.data)
+        except ChainruleError:
+            if before is None:
+                self.centre.show(markup.note("There is no run yet."))
+                self.bar.anew.set_enabled(True)
+            raise
         self.looking.open(run)
+        self._forget_hand()
         if before is not None and before.state == "ready" and before.version == 0:
             await to_thread(self.runs.end, before.id, NEVER_TRAINED)
         self._address()
@@ -327,9 +332,13 @@ class Page:
 
     async def _chosen(self, asked: Mapping[str, Any]) -> None:
         await to_thread(self.looking.choose, asked)
+        self._forget_hand()
+        self._address()
+
+    def _forget_hand(self) -> None:
+        """What was put by hand is told of one weight of one run."""
         self.effect.show("")
         self.by_hand.set_value(None)
-        self._address()
 
     async def _choose_pane(self, event: Any) -> None:
         self.looking.pane = event.value

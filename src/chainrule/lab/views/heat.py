@@ -226,7 +226,7 @@ def _numbers(surface: Array) -> str:
     """The numbers of a short row below its picture, in units of a power of ten that keeps them short."""
     if surface.shape[0] != 1 or surface.shape[1] > NUMBERED:
         return ""
-    largest = span(surface)
+    largest = float(f"{span(surface):.3g}")  # what is 0.001 but for its rounding is one thousandth
     exponent = 3 * math.floor(math.log10(largest) / 3) if largest > 0 else 0
     unit = 10.0**exponent
     parts = "".join(f"<span>{_short(value / unit)}</span>" for value in surface[0].tolist())
