@@ -17,6 +17,7 @@ from chainrule.lab.runs import LabRun
 from chainrule.lab.sets import LabSet, Sets
 from chainrule.lab.setup import Setup
 from chainrule.lab.snapshot import MOST_POINTS, Curves
+from chainrule.lab.views.step import Shown, step
 
 NETWORK = "Dense(8), Dropout(0.2), Tanh(), Dense(2)"
 
@@ -117,6 +118,8 @@ def test_a_row_by_its_number(make) -> None:
     again = model.walk(row.X, row.y)
     for name in ("dense1.z", "C", "∂dense1.W"):
         assert np.allclose(walk[name].value, again[name].value, atol=1e-6), name
+    assert walk.said == again.said and "; the row is " in walk.said.predicted[0]
+    assert walk.said.predicted[0] in step(walk, Shown(done=3))
     with pytest.raises(ChainruleError, match="there is no row 150; iris has rows 0 to 149"):
         run.walk_row(150)
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from chainrule.data.sets import in_words_of
 from chainrule.equations.walk import tensors
 from chainrule.errors import ChainruleError
+from chainrule.estimators.words import in_words
 from chainrule.lab.evaluation import Evaluation
 from chainrule.lab.sets import LabSet
 from chainrule.lab.setup import Estimator, Setup
@@ -374,10 +375,12 @@ class LabRun:
     # --- in the thread of whoever looks -------------------------------------------------------------------------------
 
     def _walked(self, values: Mapping[str, Array], rate: float, number: int) -> Walk:
-        trainer = self._trainer
-        return walk(
+        trainer, fitted = self._trainer, self._ask(self._fitted)
+        made = walk(
             self.step_equations, values, rate=rate, rows=trainer.source.rows, seed=trainer.run.seed, number=number
         )
+        fitted.parameters_ = {name: np.asarray(values[name]) for name in fitted.parameters_}
+        return replace(made, said=in_words(fitted, values))
 
 
 def _norms_by_layer(step: TrainingStep) -> dict[str, tuple[str, ...]]:

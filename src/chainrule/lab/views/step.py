@@ -13,7 +13,7 @@ from chainrule.lab.views.heat import heat
 from chainrule.notation.breaking import breadth
 from chainrule.notation.compose import compose, with_axes
 from chainrule.notation.layout import EQUALS, row
-from chainrule.notation.markup import formula, number, sized, symbol, text
+from chainrule.notation.markup import formula, note, number, sized, symbol, text
 from chainrule.walk import Element, Quantity, Walk
 from chainrule.walk.walk import Phase
 
@@ -55,10 +55,11 @@ def _given(walk: Walk, shown: Shown) -> str:
         for quantity in given
         if not _is_constant(quantity)
     )
+    said = "".join(map(note, (*walk.said.given, *walk.said.predicted)))
     return (
         '<section class="phase known" id="phase-given" aria-label="Given"><header><h2>Given</h2>'
         f"<span>the minibatch and the parameters</span></header>{_constants(given, walk)}"
-        f'<div class="given">{tiles}</div></section>'
+        f'<div class="given">{tiles}</div>{said}</section>'
     )
 
 
