@@ -26,7 +26,10 @@ def test_train_leaves_a_run(run: Command, tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_run(run: Command, tmp_path: Path) -> None:
-    records = [json.loads(run("train", "wine", "--out", name, "--epochs", "3", "--json")[1]) for name in ("a", "b")]
+    records = [
+        json.loads(run("train", "wine", "--no-report", "--out", name, "--epochs", "3", "--json")[1])
+        for name in ("a", "b")
+    ]
     assert records[0]["test"] == records[1]["test"]
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
     assert weights[0] == weights[1]
@@ -34,9 +37,8 @@ def test_the_same_seed_gives_the_same_run(run: Command, tmp_path: Path) -> None:
 
 def test_train_and_predict_a_table(run: Command, tmp_path: Path) -> None:
     (tmp_path / "houses.csv").write_text(HEADER + ROWS)
-    code, out, _ = run(
-        "train", "houses.csv", "--target", "price", "--out", "m", "--network", "Dense(8), Tanh(), Dense(1)"
-    )
+    network = "Dense(8), Tanh(), Dense(1)"
+    code, out, _ = run("train", "houses.csv", "--target", "price", "--network", network, "--out", "m", "--no-report")
     assert code == 0 and "R²" in out and "residual" in out
     code, out, _ = run("predict", "m", "houses.csv", "--out", "p.csv")
     with (tmp_path / "p.csv").open() as file:
@@ -49,7 +51,7 @@ def test_train_and_predict_a_table(run: Command, tmp_path: Path) -> None:
 def test_probabilities_of_classes(run: Command, tmp_path: Path) -> None:
     lines = [f"{i},{i % 5},{'cat' if i % 2 else 'dog'}\n" for i in range(60)]
     (tmp_path / "t.csv").write_text("a,b,kind\n" + "".join(lines))
-    assert run("train", "t.csv", "--target", "kind", "--out", "m", "--epochs", "2")[0] == 0
+    assert run("train", "t.csv", "--target", "kind", "--no-report", "--out", "m", "--epochs", "2")[0] == 0
     record = json.loads(run("predict", "m", "t.csv", "--probabilities", "--json")[1])
     assert set(record) == {"prediction", "probability cat", "probability dog"}
     assert record["probability cat"][0] + record["probability dog"][0] == pytest.approx(1)
@@ -59,7 +61,7 @@ def test_a_table_of_test_rows(run: Command, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(HEADER + ROWS)
     (tmp_path / "b.csv").write_text(HEADER + ROWS)
     code, out, _ = run(
-        "train", "a.csv", "--target", "price", "--test", "b.csv", "--out", "m", "--epochs", "2", "--json"
+        "train", "a.csv", "--target", "price", "--test", "b.csv", "--no-report", "--out", "m", "--epochs", "2", "--json"
     )
     assert code == 0 and json.loads(out)["rows"] == {"training": 40, "test": 40}
 
@@ -76,8 +78,12 @@ def test_derive(run: Command, tmp_path: Path, format: str) -> None:
 
 
 def test_derive_and_check_a_model(run: Command, tmp_path: Path) -> None:
-    assert run("train", "iris", "--out", "m", "--epochs", "1", "--network", "Dense(4), Sigmoid(), Dense(3)")[0] == 0
+    train = ("train", "iris", "--epochs", "1", "--network", "Dense(4), Sigmoid(), Dense(3)", "--no-report")
+    assert run(*train, "--out", "m")[0] == 0
     assert "∂dense1.W" in run("derive", "m", "--wrt", "dense1.W", "--format", "equations")[1]
+    record = json.loads(run("check", "m", "--json")[1])  # on the rows that the run remembers
+    assert not [one for one in record["examined"] if one["skipped"]]
+    (tmp_path / "m" / "run.json").unlink()
     record = json.loads(run("check", "m", "--json")[1])
     assert record["passed"] and {one["name"] for one in record["examined"] if not one["skipped"]} >= {"gradients"}
     code, said, _ = run("check", "m", "iris")
@@ -93,7 +99,7 @@ def test_a_file_of_equations_is_a_layer(run: Command, tmp_path: Path) -> None:
     (tmp_path / "of").mkdir()
     (tmp_path / "of" / "square-1.eq").write_text("data x[b,i]\na[b,i] = x[b,i]^2\n")
     for network in ("layer.eq", "layer.eq, ReLU(), Dense(3)", "Residual(of/square-1.eq), 'layer.eq'"):
-        code, _, err = run("train", "iris", "--out", "m", "--epochs", "1", "--network", network)
+        code, _, err = run("train", "iris", "--no-report", "--out", "m", "--epochs", "1", "--network", network)
         assert code == 0, err
         assert "Equations('axis j = 3" in json.loads(run("info", "m", "--json")[1])["network"]
     code, _, err = run("train", "iris", "--network", "nowhere.eq, Dense(3)")
@@ -101,7 +107,7 @@ def test_a_file_of_equations_is_a_layer(run: Command, tmp_path: Path) -> None:
 
 
 def test_source_runs_alone(run: Command, tmp_path: Path) -> None:
-    assert run("train", "iris", "--out", "m", "--epochs", "2")[0] == 0
+    assert run("train", "iris", "--no-report", "--out", "m", "--epochs", "2")[0] == 0
     assert run("source", "m")[1].startswith('"""Trains')
     assert run("source", "m", "--out", "training.py", "--data", "iris")[0] == 0
     done = subprocess.run([sys.executable, "-I", "training.py"], cwd=tmp_path, capture_output=True, text=True)
@@ -125,7 +131,7 @@ def test_info_and_help(run: Command) -> None:
 def test_test_rows_need_not_stand_in_order(run: Command, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 3},{'x1'[i % 2]}\n" for i in range(40)))
     (tmp_path / "b.csv").write_text("id,y,b,a\n" + "".join(f"{i},{1},{i % 3},{i}\n" for i in range(8)))
-    command = ("train", "a.csv", "--target", "y", "--epochs", "2", "--out", "m", "--json")
+    command = ("train", "a.csv", "--target", "y", "--epochs", "2", "--no-report", "--out", "m", "--json")
     assert json.loads(run(*command, "--test", "b.csv")[1])["rows"] == {"training": 40, "test": 8}
     (tmp_path / "c.csv").write_text("a,b,y\n1,2,other\n")
     code, _, message = run(*command[:-2], "n", "--test", "c.csv")
@@ -137,7 +143,7 @@ def test_columns_to_leave_out(run: Command, tmp_path: Path) -> None:
         "day,a,y\n" + "".join(f"2024-01-{1 + i % 28:02d},{i},{2.5 * i}\n" for i in range(40))
     )
     assert run("train", "t.csv", "--target", "y", "--epochs", "1")[0] == 2
-    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--drop", "day", "--out", "m")[0] == 0
+    assert run("train", "t.csv", "--target", "y", "--epochs", "1", "--drop", "day", "--no-report", "--out", "m")[0] == 0
     assert run("predict", "m", "t.csv")[0] == 0
 
 
@@ -145,14 +151,14 @@ def test_categories_that_look_like_numbers(run: Command, tmp_path: Path) -> None
     codes = ("007", "012", "A1")
     rows = "".join(f"{codes[i % 3]},{i % 7},{'yes' if i % 3 == 0 else 'no'}\n" for i in range(90))
     (tmp_path / "t.csv").write_text("code,n,y\n" + rows)
-    assert run("train", "t.csv", "--target", "y", "--out", "m")[0] == 0
+    assert run("train", "t.csv", "--target", "y", "--no-report", "--out", "m")[0] == 0
     (tmp_path / "one.csv").write_text("code,n\n007,3\n012,3\n")
     assert json.loads(run("predict", "m", "one.csv", "--json")[1])["prediction"] == ["yes", "no"]
 
 
 def test_source_with_the_rows_of_the_run(run: Command, tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(HEADER + ROWS)
-    assert run("train", "t.csv", "--target", "price", "--epochs", "2", "--out", "m")[0] == 0
+    assert run("train", "t.csv", "--target", "price", "--epochs", "2", "--no-report", "--out", "m")[0] == 0
     assert run("source", "m", "--out", "s/training.py", "--data", "t.csv", "--target", "price")[0] == 0
     done = subprocess.run(
         [sys.executable, "-I", "training.py"], cwd=tmp_path / "s", capture_output=True, text=True, check=True

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from tests.cli.conftest import Command
 
-QUICK = ("--network", "Dense(4), ReLU(), Dense(2)", "--epochs", "3", "--out", "m")
+QUICK = ("--network", "Dense(4), ReLU(), Dense(2)", "--epochs", "3", "--out", "m", "--no-report")
 
 
 def pictures(folder: Path, classes: tuple[str, ...] = ("dark", "light"), each: int = 12, size: int = 6) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from tests.cli.conftest import Command
 
-QUICK = ("--epochs", "2", "--backend", "numpy", "--out", "m")
+QUICK = ("--epochs", "2", "--backend", "numpy", "--out", "m", "--no-report")
 SMALL = ("--network", "Conv1D(4, 3, padding='same'), ReLU(), GlobalAvgPool(), Dense(2)", *QUICK)
 
 
