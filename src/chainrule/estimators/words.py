@@ -88,7 +88,8 @@ def _value(model: Any, scaled: Array, learnt: Array | None, x: Array) -> str:
     target = model.target_
 
     def own(values: Array) -> str:
-        return _listed(values.reshape(-1).astype(np.float64) * target.deviation + target.mean)
+        table = values.reshape(target.size, -1).astype(np.float64)  # some losses predict several numbers a value
+        return _listed((table * target.deviation[:, None] + target.mean[:, None]).reshape(-1))
 
     said = f"{own(scaled)} in the unit of the target"
     if target.mean.any() or (target.deviation != 1).any():
