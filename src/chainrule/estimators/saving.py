@@ -12,6 +12,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +37,27 @@ Array = NDArray[Any]
 FORMAT = "chainrule model"
 VERSION = 1
 JSON, TENSORS = "model.json", "model.safetensors"
+# Estimators around others, which are in folders of their own below: where each one is defined.
+WRAPPERS = {
+    "TemperatureScaling": "chainrule.probability.calibration",
+    "VectorScaling": "chainrule.probability.calibration",
+    "IsotonicCalibration": "chainrule.probability.calibration",
+    "ConformalClassifier": "chainrule.probability.conformal",
+    "ConformalRegressor": "chainrule.probability.conformal",
+    "CrossConformalClassifier": "chainrule.probability.cross_conformal",
+    "CrossConformalRegressor": "chainrule.probability.cross_conformal",
+}
 
 
 def save(model: Any, path: str | Path) -> Path:
     """Write a fitted estimator; both files or, where that fails, neither.  Returns the folder."""
-    folder = Path(path)
     tensors = save_tensors({name: np.array(value, order="C") for name, value in model.parameters_.items()})
-    text = json.dumps(_describe(model, tensors), ensure_ascii=False, indent=1, allow_nan=True)
+    return write(Path(path), tensors, _describe(model, tensors))
+
+
+def write(folder: Path, tensors: bytes, description: Mapping[str, Any]) -> Path:
+    """Write both files of a model or, where that fails, neither."""
+    text = json.dumps(description, ensure_ascii=False, indent=1, allow_nan=True)
     made = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,13 +83,7 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
         # Functions among its layers have no text; what they returned has.
         settings["network"] = {"call": repr(model.specification_.network)}
         settings["left_out"].remove("network")
-    if settings.get("left_out"):
-        names_left = ", ".join(settings["left_out"])
-        warnings.warn(
-            f"saved without the settings that have no text: {names_left}; the loaded model has their default values",
-            UserWarning,
-            stacklevel=4,
-        )
+    warn_of_left_out(settings, stacklevel=5)
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -92,6 +101,17 @@ def _describe(model: Any, tensors: bytes) -> dict[str, Any]:
         "best_epoch": model.best_epoch_,
         "parameters": {"file": TENSORS, "sha256": hashlib.sha256(tensors).hexdigest()},
     }
+
+
+def warn_of_left_out(settings: Mapping[str, Any], stacklevel: int) -> None:
+    """Say which settings have no text, and so are not saved."""
+    if settings.get("left_out"):
+        warnings.warn(
+            f"saved without the settings that have no text: {', '.join(settings['left_out'])}; "
+            "the loaded model has their default values",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def _check_calls(calls: Mapping[str, Any]) -> None:
@@ -116,11 +136,22 @@ def load(path: str | Path) -> Any:
     description = _read_json(folder / JSON)
     tensors = _read(folder / TENSORS)
     try:
-        return _rebuild(description, _parameters(folder / TENSORS, tensors, description))
+        parameters = _parameters(folder / TENSORS, tensors, description)
+        if description["estimator"] in WRAPPERS:
+            wrapper = getattr(import_module(WRAPPERS[description["estimator"]]), description["estimator"])
+            return wrapper.rebuilt(description, parameters, [load(_inside(folder, p)) for p in description["parts"]])
+        return _rebuild(description, parameters)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         if isinstance(error, ChainruleError):
             raise ChainruleError(f"{folder / JSON}: {error}") from None
         raise ChainruleError(f"{folder / JSON}: damaged ({type(error).__name__}: {error})") from None
+
+
+def _inside(folder: Path, part: str) -> Path:
+    """The folder of a model within a wrapper, which is right below the wrapper's own."""
+    if part in ("", ".", "..") or Path(part).name != part:
+        raise ChainruleError(f"{part!r} is no folder of a model within")
+    return folder / part
 
 
 def _read(path: Path) -> bytes:

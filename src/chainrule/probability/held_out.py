@@ -1,0 +1,77 @@
+"""Rows kept from a model's training, so that it can be judged, or corrected, by rows that it does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state, indexable
+
+from chainrule.data.images import Files, Pixels
+from chainrule.data.recordings import Recordings
+from chainrule.data.series import Series
+from chainrule.errors import ChainruleError
+
+Array = NDArray[Any]
+
+
+WITH_LABELS = Files | Pixels | Recordings | Series  # rows that may have come with their labels
+
+
+def given_rows(X: Any, y: Any) -> tuple[Any, Any]:
+    """Rows that can be taken apart, and their targets; None for ``y``: the labels that came with the rows.
+
+    Raises ChainruleError where there are no rows or no targets, ValueError where their numbers differ.
+    """
+    if isinstance(X, str | Path):
+        raise ChainruleError(
+            f"rows that can be divided are wanted, not {str(X)!r}; read_images reads those of a folder"
+        )
+    if isinstance(X, WITH_LABELS):
+        y = X.labels if y is None else y
+    else:
+        (X,) = indexable(X)
+    if y is None:
+        raise ChainruleError("this estimator requires y to be passed, but the target y is None")
+    check_consistent_length(range(len(X)) if isinstance(X, WITH_LABELS) else X, y)
+    return X, y
+
+
+def take(X: Any, rows: Array) -> Any:
+    """Some rows of a table, an array, a list, or of images, recordings or series."""
+    return X.take(rows) if isinstance(X, WITH_LABELS) else _safe_indexing(X, rows)
+
+
+def hold_out(rows: int, fraction: float, strata: Array | None, random_state: Any) -> tuple[Array, Array]:
+    """Numbers of the rows to train on and of those held out.
+
+    ``strata`` [b]: the class of each row; every class is divided in the same proportion, and one of two rows or more
+    is on both sides.
+    Raises ChainruleError for a fraction that is not between 0 and 1, and where nothing would be left.
+    """
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
+        raise ChainruleError(f"calibration_fraction is a number above 0 and below 1, not {fraction!r}")
+    if rows < 2:
+        raise ChainruleError(f"{rows} sample(s) cannot be divided into rows to train on and rows to calibrate with")
+    generator = check_random_state(random_state)
+    groups = [np.arange(rows)] if strata is None else [np.flatnonzero(strata == label) for label in np.unique(strata)]
+    kept, aside = [], []
+    for group in groups:
+        count = min(max(1, round(fraction * len(group))), len(group) - 1)
+        shuffled = generator.permutation(group)
+        aside.append(shuffled[:count])
+        kept.append(shuffled[count:])
+    return np.sort(np.concatenate(kept)), np.sort(np.concatenate(aside))
+
+
+def is_frozen(estimator: Any) -> bool:
+    """Whether the estimator is fitted already and is not to be fitted again."""
+    return isinstance(estimator, FrozenEstimator)
+
+
+def unfrozen(estimator: Any) -> Any:
+    """The estimator itself."""
+    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator

@@ -1,0 +1,99 @@
+"""An estimator around another one, which it fits, or takes as it is, and corrects by rows that were held out.
+
+A wrapper on disk is a folder with its own ``model.json`` and ``model.safetensors``, and a folder for each model in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save as save_tensors
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+import chainrule
+from chainrule.errors import ChainruleError
+from chainrule.estimators.saving import FORMAT, TENSORS, VERSION, warn_of_left_out, write
+from chainrule.estimators.settings import settings_from_json, settings_to_json
+
+Array = NDArray[Any]
+
+
+class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """Common to calibrated and to conformal estimators.  ``learnt``: the arrays that it learns, by attribute."""
+
+    learnt: ClassVar[tuple[str, ...]] = ()
+
+    estimator: Any
+    estimator_: Any
+
+    @property
+    def input_(self) -> Any:
+        """How the model within reads its rows."""
+        return self.estimator_.input_
+
+    def _parts(self) -> dict[str, Any]:
+        """The fitted models in it, by the names of their folders."""
+        return {"estimator": self.estimator_}
+
+    def _take_parts(self, parts: Sequence[Any]) -> None:
+        """Put back the models that ``_parts`` gave."""
+        (self.estimator_,) = parts
+        self._take_over(self.estimator_)
+
+    def _take_over(self, fitted: Any) -> None:
+        """What a fitted model knows of its columns and its classes."""
+        for name in ("n_features_in_", "feature_names_in_", "classes_"):
+            if hasattr(fitted, name):
+                setattr(self, name, getattr(fitted, name))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the wrapper and the models in it into the folder ``path``; ``chainrule.load`` reads it.
+
+        Raises ChainruleError where a model in it is none of chainrule's, and where the folder cannot be written.
+        """
+        check_is_fitted(self)
+        folder, parts = Path(path), self._parts()
+        for part in parts.values():
+            if not hasattr(part, "save"):
+                raise ChainruleError(
+                    f"{type(part).__name__} cannot be saved as equations and arrays; {type(self).__name__}.save is for "
+                    "models of chainrule"
+                )
+        tensors = save_tensors({name: np.array(getattr(self, name), order="C") for name in self.learnt})
+        settings = settings_to_json({k: v for k, v in self.get_params(deep=False).items() if k != "estimator"})
+        warn_of_left_out(settings, stacklevel=3)
+        description = {
+            "format": FORMAT,
+            "version": VERSION,
+            "chainrule": chainrule.__version__,
+            "estimator": type(self).__name__,
+            "settings": settings,
+            "parts": list(parts),
+            "parameters": {"file": TENSORS, "sha256": hashlib.sha256(tensors).hexdigest()},
+        }
+        for name, part in parts.items():
+            part.save(folder / name)
+        return write(folder, tensors, description)
+
+    @classmethod
+    def rebuilt(cls, description: Mapping[str, Any], arrays: Mapping[str, Array], parts: Sequence[Any]) -> Self:
+        """What ``save`` wrote."""
+        made = cls(parts[0], **settings_from_json(description["settings"]))
+        for name in cls.learnt:
+            setattr(made, name, arrays[name])
+        made._take_parts(parts)
+        return made
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        inner = get_tags(self.estimator)
+        tags.input_tags = inner.input_tags
+        tags.non_deterministic = inner.non_deterministic
+        return tags
