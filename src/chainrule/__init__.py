@@ -41,6 +41,7 @@ _PUBLIC = {
         "BinaryCrossEntropy", "CrossEntropyCost", "Hinge", "MulticlassHinge", "Poisson", "Gaussian", "Laplace",
         "QuadraticCost", "SquaredError", "AbsoluteError", "Huber", "Quantile", "CTC", "SequenceCrossEntropy",
         "MaskedCrossEntropy", "Contrastive", "Triplet", "NTXent", "Focal", "BinaryFocal", "Dice", "MulticlassDice",
+        "StudentT", "FixedStudentT", "NegativeBinomial", "MixtureDensity", "Quantiles", "Ordinal",
     ),
     "chainrule.optimizers": (
         "ConstantRate", "StepDecay", "ExponentialDecay", "CosineDecay", "OneCycle", "WarmUp", "Adagrad", "RMSprop",

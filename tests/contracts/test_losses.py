@@ -23,19 +23,26 @@ from chainrule.losses import (
     CrossEntropy,
     CrossEntropyCost,
     Dice,
+    FixedStudentT,
     Focal,
     Gaussian,
     Huber,
+    Laplace,
     Loss,
     MaskedCrossEntropy,
+    MixtureDensity,
     MulticlassDice,
     MulticlassHinge,
+    NegativeBinomial,
     NTXent,
+    Ordinal,
     Poisson,
+    SampleWeighted,
     SequenceCrossEntropy,
     SmoothedCrossEntropy,
     SoftCrossEntropy,
     SquaredError,
+    StudentT,
     Triplet,
 )
 
@@ -52,7 +59,7 @@ def written(loss: Loss, axes: tuple[str, ...]) -> tuple[System, Composition]:
 
 
 def axes_of(loss: Loss) -> tuple[str, ...]:
-    return ("b", *("k", "h")[: len(outputs(loss))])
+    return ("b", *("k", "h", "l")[: len(outputs(loss))])
 
 
 def example(loss: Loss) -> tuple[System, dict[str, Any]]:
@@ -74,7 +81,18 @@ def test_prediction_has_the_rows_of_the_targets(loss: Loss) -> None:
     axes = axes_of(loss)
     under = Composition([Input("s", axes, "data")], dict.fromkeys(axes))
     heads = isinstance(loss.units(CLASSES), tuple)
-    assert loss.predict(under, Tensor("s", axes)).axes == (axes[:-1] if heads else axes)
+    made = loss.predict(under, Tensor("s", axes)).axes
+    assert made == (axes[:2] if heads else axes) or (isinstance(loss, Ordinal) and len(made) == 2)
+
+
+@each_loss
+def test_a_likelihood_gives_the_parameters_of_its_distribution(loss: Loss) -> None:
+    axes = axes_of(loss)
+    under = Composition([Input("s", axes, "data")], dict.fromkeys(axes))
+    prediction, found = loss.interpret(under, Tensor("s", axes))
+    assert tuple(found) == type(loss).parameters or isinstance(loss, SampleWeighted | ClassWeighted)
+    assert all(tensor.axes[: len(prediction.axes)] == prediction.axes for tensor in found.values())
+    assert not loss.distribution or found
 
 
 def test_extreme_logits_stay_finite() -> None:
@@ -113,8 +131,15 @@ TORCH: dict[Loss, Callable[..., Any]] = {
     BinaryCrossEntropy(): lambda f, s, v: f.binary_cross_entropy_with_logits(s, v["y"]),
     CrossEntropyCost(): lambda f, s, v: f.binary_cross_entropy_with_logits(s, v["y"], reduction="sum") / len(s),
     MulticlassHinge(): lambda f, s, v: f.multi_margin_loss(s, v["t"]),
-    Poisson(): lambda f, s, v: f.poisson_nll_loss(s, v["y"]),
-    Gaussian(): lambda f, s, v: f.gaussian_nll_loss(s[..., 0], v["y"], s[..., 1].exp(), eps=0),
+    Poisson((0.5, 2.0, 3.0)): lambda f, s, v: torch_density("Poisson", v["y"], s.exp() * s.new_tensor([0.5, 2, 3])),
+    Gaussian(): lambda f, s, v: f.gaussian_nll_loss(s[..., 0], v["y"], s[..., 1].exp(), eps=0, full=True),
+    Laplace(): lambda f, s, v: torch_density("Laplace", v["y"], s[..., 0], s[..., 1].exp()),
+    StudentT(): lambda f, s, v: torch_density(
+        "StudentT", v["y"], 2 + f.softplus(s[..., 2]), s[..., 0], s[..., 1].exp()
+    ),
+    FixedStudentT(5.0): lambda f, s, v: torch_density("StudentT", v["y"], 5.0, s[..., 0], s[..., 1].exp()),
+    MixtureDensity(2): lambda f, s, v: torch_mixture(s, v["y"]),
+    NegativeBinomial(2.5): lambda f, s, v: torch_negative_binomial(s, v["y"], 2.5),
     CTC(): lambda f, s, v: f.ctc_loss(
         s.log_softmax(-1).transpose(0, 1), v["t"], v["t"].new_full((ROWS,), 6), (v["t"] > 0).sum(1), reduction="none"
     ).mean(),
@@ -132,6 +157,26 @@ TORCH: dict[Loss, Callable[..., Any]] = {
         s.softmax(-1).transpose(1, 2), f.one_hot(v["t"], 3).transpose(1, 2), 0.5
     ),
 }
+
+
+def torch_density(name: str, y: Any, *parameters: Any) -> Any:
+    import torch
+
+    return -getattr(torch.distributions, name)(*parameters, validate_args=False).log_prob(y).mean()
+
+
+def torch_mixture(s: Any, y: Any) -> Any:
+    from torch.distributions import Categorical, MixtureSameFamily, Normal
+
+    weights, normals = Categorical(logits=s[..., 0]), Normal(s[..., 1], s[..., 2].exp())
+    return -MixtureSameFamily(weights, normals).log_prob(y).mean()
+
+
+def torch_negative_binomial(s: Any, y: Any, mean: float) -> Any:
+    odds = s[..., 0] + s[..., 1] + np.log(mean)
+    from torch.distributions import NegativeBinomial as OfTorch
+
+    return -OfTorch((-s[..., 1]).exp(), logits=odds, validate_args=False).log_prob(y).mean()
 
 
 def torch_contrastive(f: Any, s: Any, y: Any, margin: float) -> Any:

@@ -43,7 +43,7 @@ from chainrule.estimators.model import (
     resolved,
 )
 from chainrule.estimators.nested import with_nested, with_values
-from chainrule.estimators.prediction import predictor
+from chainrule.estimators.prediction import Predictor, predictor
 from chainrule.estimators.rows import Rows, distinct
 from chainrule.estimators.settings import ready_network
 from chainrule.estimators.sources import fits_in_memory, in_pieces, rows_as_needed
@@ -97,6 +97,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     @abstractmethod
     def _default_loss(self) -> Loss: ...
+
+    def _fitted_loss(self, loss: Loss) -> Loss:
+        """The loss with what it takes from the targets."""
+        return loss
 
     @abstractmethod
     def _learnt(self, y: Array, step: TrainingStep) -> Array:
@@ -294,6 +298,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         refuse_class(owner, "loss", loss, Loss)
         if not isinstance(loss, Loss):
             raise ChainruleError(f"loss is a loss such as {self._default_loss()!r}, not {loss!r}")
+        loss = self._fitted_loss(loss)
         units = self._units(loss)
         network = ready_network(self.network, units, self.input_)
         network = defaults.default_network(units, self.input_) if network is None else network
@@ -490,12 +495,12 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         if not hasattr(self, "parameters_"):
             check_is_fitted(self, "parameters_")
         if self.n_jobs is None:
-            return self._predicted(X)
+            return self._predicted(X, predictor(self))
         with self._threads():
-            return self._predicted(X)
+            return self._predicted(X, predictor(self))
 
-    def _predicted(self, X: Any) -> Array:
-        made = predictor(self)
+    def _predicted(self, X: Any, made: Predictor) -> Array:
+        """What is predicted of each row [b, …]."""
         found = made.of_plain(X)
         if found is None:
             rows = self._read_input(X, self._text_at(), reset=False)

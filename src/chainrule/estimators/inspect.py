@@ -15,7 +15,7 @@ from chainrule.data.augment import as_augmentations
 from chainrule.data.text import SymbolReader
 from chainrule.equations.sizes import solve_sizes
 from chainrule.estimators import saving
-from chainrule.estimators.model import longest_row
+from chainrule.estimators.model import longest_row, plain_loss
 from chainrule.estimators.rows import Rows
 from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table, training_facts
 from chainrule.training.source import epoch_batches
@@ -64,7 +64,8 @@ class Inspection:
         model: Any = self
         check_is_fitted(model, "parameters_")
         step = model.specification_.step
-        return derive(step.cost_system, step.cost)
+        loss = plain_loss(model.specification_.loss)
+        return derive(step.cost_system, step.cost, assumption="" if loss is None else loss.assumption)
 
     def walk(self, X: Any, y: Any = None, *, rate: float | None = None) -> Walk:
         """A training step on these rows as the model is now: forward, loss, backward and update, every number of it.

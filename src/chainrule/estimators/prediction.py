@@ -22,6 +22,7 @@ from chainrule.equations.parse import parse
 from chainrule.equations.system import System
 from chainrule.estimators.model import longest_row
 from chainrule.estimators.summary import rows_at_once
+from chainrule.layers.composition import Tensor
 from chainrule.training.programs import backend_name, program
 from chainrule.training.threads import allowed_threads
 
@@ -33,10 +34,13 @@ NUMBERS, CHECKED = "table.n", "table.sum"
 
 
 class Predictor:
-    """The prediction [b, …] of one state of a model, in float64, so that a row's does not depend on those beside it."""
+    """What is predicted of each row, [b, …], by one state of a model: in float64, so that a row's does not depend on
+    those beside it.
 
-    def __init__(self, model: Any) -> None:
-        step = model.specification_.trained
+    ``system`` computes the tensor ``predicted``, or several.
+    """
+
+    def __init__(self, model: Any, system: System, predicted: tuple[Tensor, ...]) -> None:
         self.wanted = model.backend
         self.backend = backend = backend_name(model.backend)
         self.threads = partial(allowed_threads, backend) if backend == "numpy" else nullcontext
@@ -45,12 +49,13 @@ class Predictor:
         self.arrays = dict(model.parameters_)
         for array in self.arrays.values():
             array.flags.writeable = False  # who wants another value puts another array, which is noticed
-        self.name = step.prediction.name
-        self.at_once = rows_at_once(step.prediction_system)
-        self.bound = program(step.prediction_system, (self.name,), "float64", backend).bind(self.arrays)
+        self.predicted = predicted
+        self.names = tuple(tensor.name for tensor in predicted)
+        self.at_once = rows_at_once(system)
+        self.bound = program(system, self.names, "float64", backend).bind(self.arrays)
         self.columns: tuple[int, ...] | None = None
         if isinstance(self.input, Table) and not self.input.text_at and not hasattr(model, "feature_names_in_"):
-            self._read_numbers(self.input, step.prediction_system)
+            self._read_numbers(self.input, system)
 
     def _read_numbers(self, table: Table, system: System) -> None:
         """The program from a table's numbers to the prediction, and to a sum that is NaN where one is missing.
@@ -72,7 +77,7 @@ class Predictor:
         )
         extra = {"μ": np.zeros(more), "σ": np.full(more, np.inf)}
         given = {names[name]: np.concatenate([value, extra[name]]) for name, value in table.scaling.items()}
-        self.direct = program(whole, (self.name, CHECKED), "float64", self.backend).bind(self.arrays | given)
+        self.direct = program(whole, (*self.names, CHECKED), "float64", self.backend).bind(self.arrays | given)
 
     def is_of(self, model: Any) -> bool:
         """Whether the model is still as it was."""
@@ -119,8 +124,26 @@ class Predictor:
                 found = bound({name: _block(value, start, rows) for name, value in values.items()})
                 if CHECKED in found and found[CHECKED] != found[CHECKED]:
                     return None
-                made.append(found[self.name][:rows])
+                made.append(self._of_rows(found)[:rows])
         return made[0] if len(made) == 1 else np.concatenate(made)
+
+    def _of_rows(self, found: Mapping[str, Any]) -> Array:
+        """What was computed, the axis of the rows first."""
+        return np.asarray(found[self.names[0]])
+
+
+class DistributionPredictor(Predictor):
+    """The parameters of the distribution of each row, side by side along a last axis: [b, …, p], [b, e, …, p]."""
+
+    def _of_rows(self, found: Mapping[str, Any]) -> Array:
+        several = any(tensor.axes[0] != "b" for tensor in self.predicted)
+        parts = [
+            np.moveaxis(found[tensor.name], tensor.axes.index("b"), 0)
+            if tensor.axes[0] != "b" or not several
+            else np.expand_dims(found[tensor.name], 1)  # the same for all members
+            for tensor in self.predicted
+        ]
+        return np.stack(np.broadcast_arrays(*parts), axis=-1)
 
 
 def _block(value: Array, start: int, rows: int) -> Array:
@@ -137,11 +160,23 @@ def _rounded(rows: int) -> int:
 
 
 _predictors: WeakKeyDictionary[Any, Predictor] = WeakKeyDictionary()
+_distributions: WeakKeyDictionary[Any, DistributionPredictor] = WeakKeyDictionary()
 
 
 def predictor(model: Any) -> Predictor:
     """The predictor of a fitted model as it is now; what the environment says is read when it is made."""
     found = _predictors.get(model)
     if found is None or not found.is_of(model):
-        found = _predictors[model] = Predictor(model)
+        step = model.specification_.trained
+        found = _predictors[model] = Predictor(model, step.prediction_system, (step.prediction,))
+    return found
+
+
+def distribution_predictor(model: Any) -> DistributionPredictor:
+    """The same, of the parameters of the distribution that the model's loss assumes."""
+    found = _distributions.get(model)
+    if found is None or not found.is_of(model):
+        step = model.specification_.trained
+        found = DistributionPredictor(model, step.distribution_system, tuple(step.distribution.values()))
+        _distributions[model] = found
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from chainrule.estimators.inspect import Inspection
 from chainrule.estimators.model import plain_loss, target_shape
 from chainrule.estimators.rows import Rows
 from chainrule.layers import Layer
-from chainrule.losses import Loss, Poisson
+from chainrule.losses import CountLoss, Loss, SampleWeighted
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import EarlyStopping
@@ -33,7 +34,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
 
     Tables are read as ``Classifier`` reads them.  Targets are brought to mean 0 and deviation 1 for the network, and
     predictions come in the targets' own unit; so a loss with a length in it (``Huber(delta)``) counts in deviations.
-    With ``Poisson`` counts are divided by their mean instead.
+    Counts (``Poisson``, ``NegativeBinomial``) keep their own unit.
 
     Parameters
     ----------
@@ -107,13 +108,20 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         return read_values(y)
 
     def _fit_target(self, y: Array, weights: Array) -> Values:
-        fitted = fit_values(y, weights)
-        if not isinstance(plain_loss(self.loss), Poisson):
+        fitted, loss = fit_values(y, weights), plain_loss(self.loss)
+        if not isinstance(loss, CountLoss):
             return fitted
         if (y < 0).any():
-            raise ChainruleError(f"y, row {int(np.argwhere(y < 0)[0][0]) + 1} is negative; Poisson() is for counts")
-        # Dividing counts by their mean divides the minimiser by it too; the last layer starts at a rate of 1.
-        return Values(np.zeros_like(fitted.mean), np.where(fitted.mean > 0, fitted.mean, 1.0), fitted.single)
+            raise ChainruleError(f"y, row {int(np.argwhere(y < 0)[0][0]) + 1} is negative; {loss!r} is for counts")
+        self._mean_counts = tuple(np.where(fitted.mean > 0, fitted.mean, 1.0).tolist())
+        return Values(np.zeros_like(fitted.mean), np.ones_like(fitted.mean), fitted.single)
+
+    def _fitted_loss(self, loss: Loss) -> Loss:
+        if isinstance(loss, SampleWeighted):
+            return replace(loss, loss=self._fitted_loss(loss.loss))
+        if isinstance(loss, CountLoss) and loss == type(loss)():
+            return replace(loss, mean_counts=self._mean_counts)
+        return loss
 
     def _default_loss(self) -> Loss:
         return defaults.value_loss()

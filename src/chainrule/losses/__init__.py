@@ -9,9 +9,12 @@ from chainrule.losses.classification import (
     SmoothedCrossEntropy,
     SoftCrossEntropy,
 )
-from chainrule.losses.likelihood import Gaussian, Laplace, Poisson
+from chainrule.losses.count import CountLoss, NegativeBinomial, Poisson
+from chainrule.losses.likelihood import FixedStudentT, Gaussian, Laplace, MixtureDensity, StudentT
 from chainrule.losses.loss import ClassWeighted, Loss, SampleWeighted
 from chainrule.losses.metric import Contrastive, NTXent, Triplet
+from chainrule.losses.ordinal import Ordinal
+from chainrule.losses.quantiles import Quantiles
 from chainrule.losses.regression import AbsoluteError, Huber, QuadraticCost, Quantile, SquaredError
 from chainrule.losses.segmentation import BinaryFocal, Dice, Focal, MulticlassDice
 from chainrule.losses.sequence import CTC, MaskedCrossEntropy, SequenceCrossEntropy
@@ -26,9 +29,11 @@ __all__ = [
     "BinaryFocal",
     "ClassWeighted",
     "Contrastive",
+    "CountLoss",
     "CrossEntropy",
     "CrossEntropyCost",
     "Dice",
+    "FixedStudentT",
     "Focal",
     "Gaussian",
     "Hinge",
@@ -36,16 +41,21 @@ __all__ = [
     "Laplace",
     "Loss",
     "MaskedCrossEntropy",
+    "MixtureDensity",
     "MulticlassDice",
     "MulticlassHinge",
     "NTXent",
+    "NegativeBinomial",
+    "Ordinal",
     "Poisson",
     "QuadraticCost",
     "Quantile",
+    "Quantiles",
     "SampleWeighted",
     "SequenceCrossEntropy",
     "SmoothedCrossEntropy",
     "SoftCrossEntropy",
     "SquaredError",
+    "StudentT",
     "Triplet",
 ]

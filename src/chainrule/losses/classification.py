@@ -21,6 +21,8 @@ class CrossEntropy(Loss):
 
     task = "classes"
     source = "Bridle, Probabilistic interpretation of feedforward classification network outputs (1990)"
+    assumption = "a categorical distribution over the classes"
+    parameters = ("p",)
     prediction = _SOFTMAX
     equations = """
     data s[b,...,k]
@@ -39,6 +41,7 @@ class SmoothedCrossEntropy(Loss):
 
     task = "classes"
     source = "Szegedy et al., Rethinking the Inception Architecture (2016), §7"
+    parameters = ("p",)
     prediction = """
     data s[b,...,k], ε
     q[b,...,k] = exp(s[b,...,k] - logsumexp[k'](s[b,...,k']))
@@ -59,6 +62,8 @@ class SoftCrossEntropy(Loss):
     """Categorical cross-entropy of soft labels: ``y[b,...,k]`` is the probability of each class."""
 
     source = "Bridle, Probabilistic interpretation of feedforward classification network outputs (1990)"
+    assumption = "a categorical distribution over the classes"
+    parameters = ("p",)
     prediction = _SOFTMAX
     equations = """
     data s[b,...,k], y[b,...,k]
@@ -72,6 +77,8 @@ class BinaryCrossEntropy(Loss):
 
     task = "binary"
     source = "Bishop, Pattern Recognition and Machine Learning (2006), eq. 4.90, with a = σ(s), averaged over outputs"
+    assumption = "a Bernoulli distribution of each output"
+    parameters = ("p",)
     prediction = _SIGMOID
     equations = """
     data s[b,...], y[b,...]
@@ -85,6 +92,8 @@ class CrossEntropyCost(Loss):
 
     task = "binary"
     source = "Nielsen, Neural Networks and Deep Learning (2015), eq. 63, with a = σ(s)"
+    assumption = "a Bernoulli distribution of each output"
+    parameters = ("p",)
     prediction = _SIGMOID
     equations = """
     data s[b,...], y[b,...]

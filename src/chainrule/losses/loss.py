@@ -1,7 +1,8 @@
 """What a loss is: equations from the network's output ``s`` and the targets to ``L[b]``, and the mean of L over rows.
 
 Targets are ``y`` (real) or ``t`` (the number of a class).  ``prediction`` says what the output means: the probability,
-the rate, the mean.
+the rate, the mean.  A loss that is minus the logarithm of a probability also says of which distribution, and what its
+parameters are.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from chainrule.definition import Definition, check_instance, check_number, definition_system
-from chainrule.equations.node import Apply, Equation, Expression, Number, Reduce, access
+from chainrule.equations.compose import match_axes
+from chainrule.equations.node import Apply, Equation, Expression, Number, Reduce, access, axis
 from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
 from chainrule.layers.composition import Composition, Tensor, place_definition
@@ -25,16 +27,29 @@ class Loss(Definition):
 
     ``task`` is what the targets are: real numbers, 0 or 1, or the numbers of classes.  ``prediction`` is a text of
     equations in ``s`` whose last equation is the prediction; without one, the output itself is.
+
+    ``assumption`` says under which distribution of the targets the loss is, up to constants, minus the logarithm of
+    their probability; ``parameters`` are those of its parameters that the equations of ``prediction`` have.  A loss
+    for numbers whose equations have all of them also gives ``distribution``, the name of the distribution in
+    ``chainrule.probability``.
     """
 
     task: ClassVar[Task] = "regression"
     prediction: ClassVar[str] = ""
+    assumption: ClassVar[str] = ""
+    distribution: ClassVar[str] = ""
+    parameters: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def vectors(self) -> dict[str, tuple[float, ...]]:
+        """The vectors of the equations that the constructor fixed: symbol → values."""
+        return {}
 
     def compose(self, under: Composition, output: Tensor) -> Tensor:
         """Write the loss of each row and return it."""
         public = {name: name for name in self.system.tensor_axes if name in ("y", "t", "L")}
-        made = place_definition(under, self, "loss", self.reads(under, output), names=public)
-        return made["L"]
+        reads = {**self.reads(under, output), **self._written_vectors(under, self.system, output)}
+        return place_definition(under, self, "loss", reads, names=public)["L"]
 
     def reads(self, under: Composition, output: Tensor) -> Mapping[str, Tensor]:
         """The tensors of the network that the equations read, by their names there."""
@@ -42,12 +57,40 @@ class Loss(Definition):
 
     def predict(self, under: Composition, output: Tensor) -> Tensor:
         """Write the prediction and return it."""
+        return self.interpret(under, output)[0]
+
+    def interpret(self, under: Composition, output: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Write what the output means: the prediction, and the parameters of the distribution by their symbols."""
         if not self.prediction:
-            return output
+            return output, {}
         definition = definition_system(self.prediction, type(self).__name__)
         scalars = {name: value for name, value in self.scalars.items() if name in definition.input_by_name}
-        made = under.place(definition, "prediction", {"s": output}, scalars=scalars)
-        return made[definition.equations[-1].name]
+        reads = {"s": output, **self._written_vectors(under, definition, output)}
+        made = under.place(definition, "prediction", reads, scalars=scalars)
+        return made[definition.equations[-1].name], {name: made[name] for name in self.parameters}
+
+    def _written_vectors(self, under: Composition, definition: System, output: Tensor) -> dict[str, Tensor]:
+        """The vectors that the definition reads, each as an equation that is written once."""
+        standing = match_axes("s", definition.tensor_axes["s"], output.axes, type(self).__name__)
+        found = {}
+        for symbol, values in self.vectors.items():
+            if symbol not in definition.input_by_name:
+                continue
+            axes = tuple(name for part in definition.tensor_axes[symbol] for name in standing[part])
+            found[symbol] = Tensor(f"loss.{symbol}", axes)
+            written = Equation(found[symbol].name, axes, self._vector(under, axes, values))
+            if written not in under.equations:
+                under.equations.append(written)
+        return found
+
+    def _vector(self, under: Composition, axes: tuple[str, ...], values: tuple[float, ...]) -> Expression:
+        """Σ_j values[j]·[k = j] along the only axis k; one value is that of all positions."""
+        if len(values) == 1:
+            return Number(values[0])
+        if len(axes) != 1 or under.size(axes[0]) not in (None, len(values)):
+            raise ChainruleError(f"{self!r} is for {len(values)} targets a row, not for [{','.join(axes)}]")
+        chosen = [Apply("=", (axis(axes[0]), Number(place))) for place in range(len(values))]
+        return Apply("+", tuple(Apply("*", (Number(v), at)) for v, at in zip(values, chosen, strict=True)))
 
     def weights(self, under: Composition, output: Tensor) -> tuple[Tensor, ...]:
         """Write what each row counts and return it; nothing if all rows count the same."""
@@ -91,8 +134,8 @@ class _Weighted(Loss):
     def compose(self, under: Composition, output: Tensor) -> Tensor:
         return self.loss.compose(under, output)
 
-    def predict(self, under: Composition, output: Tensor) -> Tensor:
-        return self.loss.predict(under, output)
+    def interpret(self, under: Composition, output: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        return self.loss.interpret(under, output)
 
     def units(self, targets: int) -> int | tuple[int, ...]:
         return self.loss.units(targets)

@@ -47,6 +47,7 @@ class SequenceCrossEntropy(_Lengths):
 
     task = "classes"
     source = "Bridle, Probabilistic interpretation of feedforward classification network outputs (1990)"
+    assumption = "a categorical distribution over the classes at each position"
     prediction = _SOFTMAX
     equations = """
     data s[b,t,k]
@@ -68,6 +69,7 @@ class MaskedCrossEntropy(_Sequence):
 
     task = "classes"
     source = "Devlin et al., BERT (2019), §3.1 (masked positions)"
+    assumption = "a categorical distribution over the classes at each position that counts"
     prediction = _SOFTMAX
     equations = """
     data s[b,t,k]
@@ -92,6 +94,7 @@ class CTC(_Lengths):
 
     task = "classes"
     source = "Graves et al., Connectionist Temporal Classification (2006), eqs. 5-8, in logarithms"
+    assumption = "a categorical distribution over labels and blank at each position, summed over all alignments"
     prediction = "data s[b,t,k]\ny[b,t,k] = s[b,t,k] - logsumexp[k'](s[b,t,k'])"
     # z is the blank, the first label, the blank, the second label, …, the blank; α is the logarithm of the probability
     # of its beginning up to position e at time t, and -1e30 stands for the logarithm of 0.

@@ -21,7 +21,11 @@ from chainrule.notation.story import names_of, story
 class Derivation(Log):
     """The derivation of the derivatives of a cost: its log (``steps``, ``equations``, ``gradients``, ``system``) and
     ways to show it.
+
+    ``assumption``: the distribution of the targets under which the cost is minus the logarithm of their likelihood.
     """
+
+    assumption: str = ""
 
     @cached_property
     def names(self) -> Names:
@@ -31,7 +35,7 @@ class Derivation(Log):
     @cached_property
     def document(self) -> Document:
         """What the derivation says, in no format yet."""
-        return story(self)
+        return story(self, self.assumption)
 
     def latex(self) -> str:
         """A complete LaTeX file."""
@@ -60,12 +64,15 @@ class Derivation(Log):
         return "\n".join(str(equation) for equation in self.equations)
 
 
-def derive(system: System, cost: str, wrt: Iterable[str] | None = None) -> Derivation:
+def derive(system: System, cost: str, wrt: Iterable[str] | None = None, assumption: str = "") -> Derivation:
     """Derive the derivatives of ``cost`` with respect to the tensors ``wrt`` (all parameters by default).
 
     Returns a Derivation: its ``system`` holds the given equations and those derived, ``gradients`` says which tensor
     holds which derivative; ``text()``, ``latex()`` and ``html()`` show every step.
+    ``assumption``: the distribution of the targets, in words, under which the cost is minus the logarithm of their
+    likelihood.
     Raises ChainruleError if ``cost`` is no scalar of the system, or does not depend on a tensor of ``wrt``.
     """
     log = reverse.derive(system, cost, wrt)
-    return Derivation(*(getattr(log, field.name) for field in fields(log)))
+    found = {field.name: getattr(log, field.name) for field in fields(log)}
+    return Derivation(**found, assumption=assumption)

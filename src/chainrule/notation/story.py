@@ -71,12 +71,19 @@ def names_of(log: Log) -> Names:
     return Names(log.system, log.cost, adjoints, deltas, activations=activations)
 
 
-def story(log: Log) -> Document:
-    """The derivation as a document."""
+def story(log: Log, assumption: str = "") -> Document:
+    """The derivation as a document; ``assumption``: the distribution of the targets that the cost assumes, in words."""
     names = names_of(log)
     title: Words = ("The derivatives of ", names.tensor(log.cost), " with respect to ", *_wanted(log, names))
-    blocks = (*_system(log, names), *_derivation(log, names), *_result(log, names), *reading(log, names))
+    assumed = (Paragraph(_assumed(assumption, log, names)),) if assumption else ()
+    blocks = (*_system(log, names), *assumed, *_derivation(log, names), *_result(log, names), *reading(log, names))
     return Document(title, blocks)
+
+
+def _assumed(assumption: str, log: Log, names: Names) -> Words:
+    """Which likelihood is maximised where the cost is minimised."""
+    return (f"The targets are taken to follow {assumption}. Up to constants, ", names.tensor(log.cost), " then holds ",
+            "minus the logarithm of their likelihood: to minimise it is to maximise the likelihood.")  # fmt: skip
 
 
 def _wanted(log: Log, names: Names) -> Words:

@@ -36,7 +36,8 @@ def ensemble(step: TrainingStep, members: int) -> TrainingStep:
     """The training step of so many networks like that of ``step``.
 
     Parameters, states and ``rows`` have the axis of the members in front.  The prediction is the mean over members
-    (of probabilities, of means); ``measured`` is the mean of their losses.
+    (of probabilities, of means); ``measured`` is the mean of their losses.  The parameters of ``distribution`` are
+    those of each member, [e, b, …].
     """
     along = ensemble_axis(step)
     learnt = {tensor.name for tensor in step.system.inputs if tensor.role in ("parameter", "state", "random")}
@@ -57,6 +58,10 @@ def ensemble(step: TrainingStep, members: int) -> TrainingStep:
         evaluation=evaluation,
         prediction_system=evaluation.subset({step.output.name, prediction.name}),
         prediction=Tensor(prediction.name, prediction.axes),
+        distribution={
+            symbol: Tensor(tensor.name, evaluation.tensor_axes[tensor.name])
+            for symbol, tensor in step.distribution.items()
+        },
         measured=loss.name,
     )
 

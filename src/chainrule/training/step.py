@@ -39,6 +39,8 @@ class TrainingStep:
     ``cost_system``: forward and cost without the gather, the system to explain.
     ``evaluation``: from x and the targets to ``measured``, the loss, and ``prediction``, without dropout and penalties.
     ``prediction_system``: from x alone to ``prediction`` and ``output``.
+    ``distribution``: the parameters of the distribution that the loss assumes, by their symbols, tensors of
+    ``evaluation``; those that the network does not give are not there.
     ``initialization``: from sizes and the seed to every parameter's first value.
     ``sources``: input of the network or the loss → the whole training set's tensor: x → X.
     """
@@ -55,12 +57,18 @@ class TrainingStep:
     constants: Mapping[str, tuple[float, ...]]
     output: Tensor
     prediction: Tensor
+    distribution: Mapping[str, Tensor]
     gradients: Mapping[str, str]
     optimizer: Optimizer
     cost: str = "C"
     loss: str = "C"
     gradient_norm: str = "gradient_norm"
     measured: str = "C"
+
+    @property
+    def distribution_system(self) -> System:
+        """From x alone to the parameters of the distribution."""
+        return self.evaluation.subset({tensor.name for tensor in self.distribution.values()})
 
     @property
     def parameters(self) -> tuple[Input, ...]:
@@ -117,7 +125,7 @@ def assemble(
     if clipping is not None:
         pairs = clipping.compose(step, pairs, norm)
     optimizer.compose(step, pairs)
-    evaluation, prediction = _evaluation(network.predicting, loss, reading)
+    evaluation, prediction, distribution = _evaluation(network.predicting, loss, reading)
     return TrainingStep(
         system=log.system.extended(step.equations, step.inputs),
         log=log,
@@ -131,6 +139,7 @@ def assemble(
         constants=dict(gathered.constants),
         output=output,
         prediction=prediction,
+        distribution=distribution,
         gradients=log.gradients,
         optimizer=optimizer,
         loss="C0" if "C0" in forward.by_name else "C",
@@ -171,11 +180,11 @@ def _cost(
     return under, output
 
 
-def _evaluation(network: Layer, loss: Loss, reading: Reading) -> tuple[System, Tensor]:
+def _evaluation(network: Layer, loss: Loss, reading: Reading) -> tuple[System, Tensor, dict[str, Tensor]]:
     under, output = _network(network, reading)
-    prediction = loss.predict(under, output)
+    prediction, distribution = loss.interpret(under, output)
     loss.mean(under, output, loss.compose(under, output))
-    return under.system(), prediction
+    return under.system(), prediction, distribution
 
 
 def gather(system: System, inputs: Sequence[Input]) -> System:
