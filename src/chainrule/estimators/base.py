@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass, replace
@@ -490,14 +490,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     # --- predicting ---------------------------------------------------------------------------------------------------
 
-    def _predict(self, X: Any) -> Array:
-        """The network's prediction [b, …]."""
+    def _predict(self, X: Any, made: Callable[[Any], Predictor] = predictor) -> Array:
+        """The network's prediction [b, …], or what else a predictor that is ``made`` of the model finds of each row."""
         if not hasattr(self, "parameters_"):
             check_is_fitted(self, "parameters_")
         if self.n_jobs is None:
-            return self._predicted(X, predictor(self))
+            return self._predicted(X, made(self))
         with self._threads():
-            return self._predicted(X, predictor(self))
+            return self._predicted(X, made(self))
 
     def _predicted(self, X: Any, made: Predictor) -> Array:
         """What is predicted of each row [b, …]."""

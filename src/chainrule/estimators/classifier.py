@@ -207,7 +207,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
 
     def _accepted(self, loss: Loss) -> set[tuple[int, ...]]:
         # Two classes may also have one output each.
-        return super()._accepted(loss) | ({(2,)} if self._units(loss) == 1 and self.target_.size == 2 else set())
+        two = loss.task == "binary" and self._units(loss) == 1 and self.target_.size == 2
+        return super()._accepted(loss) | ({(2,)} if two else set())
 
     def _described(self) -> str:
         return f"{self.target_.size} {'labels' if self.target_.several else 'classes'}"  # type: ignore[union-attr]

@@ -29,7 +29,7 @@ from chainrule.layers.composition import Reading
 from chainrule.losses import ClassWeighted, Loss, SampleWeighted
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
-from chainrule.training.ensemble import ensemble
+from chainrule.training.ensemble import ensemble, ensemble_axis
 from chainrule.training.step import TrainingStep, assemble
 
 
@@ -54,6 +54,11 @@ class Specification:
     def trained(self) -> TrainingStep:
         """The systems that are trained and predict: those of all members at once, where it is an ensemble."""
         return self.step if self.members is None else _ensemble(self)
+
+    @property
+    def along(self) -> str | None:
+        """The axis of the members of an ensemble; None for one network."""
+        return None if self.members is None else ensemble_axis(self.step)
 
     def calls(self) -> dict[str, Any]:
         """Each part as the call that makes it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
 
 from chainrule.data.augment import Augmentation
 from chainrule.data.rule import ReadingRule
@@ -17,6 +19,7 @@ from chainrule.estimators import defaults
 from chainrule.estimators.base import NetworkEstimator
 from chainrule.estimators.inspect import Inspection
 from chainrule.estimators.model import plain_loss, target_shape
+from chainrule.estimators.predictive import predictive_distribution, predictive_quantiles
 from chainrule.estimators.rows import Rows
 from chainrule.layers import Layer
 from chainrule.losses import CountLoss, Loss, SampleWeighted
@@ -25,6 +28,9 @@ from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import EarlyStopping
 from chainrule.training.metrics import value_score
 from chainrule.training.step import TrainingStep
+
+if TYPE_CHECKING:
+    from chainrule.probability.distribution import Distribution
 
 Array = NDArray[Any]
 
@@ -96,11 +102,48 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         with self._threads():
             return self._fit_more(X, y, sample_weight)
 
-    def predict(self, X: Any) -> Array:
-        """The value of each row [b], or [b, o] for several targets, in the targets' own unit."""
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """The value of each row [b], or [b, o] for several targets, in the targets' own unit.
+
+        ``return_std``: that, and the standard deviation of its distribution (see ``predict_distribution``).
+        """
         prediction = self._predict(X)
         assert isinstance(self.target_, Values)
-        return self.target_.decode(prediction)
+        values = self.target_.decode(prediction)
+        return (values, self.predict_distribution(X).std) if return_std else values
+
+    def predict_distribution(self, X: Any) -> Distribution:
+        """The distribution of the target of each row [b], or [b, o], in the targets' own unit.
+
+        It has ``mean``, ``std``, ``log_prob(y)``, ``cdf(y)``, ``quantile(q)``, ``interval(level)`` and ``sample(n)``.
+        Of an ensemble it is the mixture of the members', whose variance is the noise that they see
+        (``aleatoric_variance``) and what they disagree in (``epistemic_variance``).
+        Raises ChainruleError where the loss has no distribution (``SquaredError``).
+        """
+        check_is_fitted(self, "parameters_")
+        return predictive_distribution(self, X)
+
+    def predict_interval(self, X: Any, level: float = 0.9) -> tuple[Array, Array]:
+        """The lower and the upper end, [b] or [b, o], of intervals that hold the target with the probability ``level``,
+        and are missed as often on either side, if the distribution is the true one.
+
+        Raises ChainruleError where the loss has no distribution and no quantiles of these levels.
+        """
+        check_is_fitted(self, "parameters_")
+        return predictive_quantiles(self, X).interval(level)
+
+    def predict_quantiles(self, X: Any, levels: Sequence[float]) -> Array:
+        """The quantiles of these levels, [b, q] or [b, o, q].
+
+        Raises ChainruleError where the loss has no distribution and no quantiles of these levels.
+        """
+        check_is_fitted(self, "parameters_")
+        found = predictive_quantiles(self, X)
+        return np.stack([found.quantile(level) for level in levels], axis=-1)
+
+    def sample(self, X: Any, n: int, random_state: Any = None) -> Array:
+        """``n`` values drawn from the distribution of each row, [n, b] or [n, b, o]."""
+        return self.predict_distribution(X).sample(n, random_state)
 
     # --- targets ------------------------------------------------------------------------------------------------------
 

@@ -308,7 +308,7 @@ class Mixture(Distribution):
 
 
 @dataclass(frozen=True, eq=False)
-class Quantiles:
+class KnownQuantiles:
     """Quantiles of rising ``levels`` [q], ``values`` […, q]; nothing is known of a density, or beyond the levels."""
 
     levels: tuple[float, ...]
@@ -331,8 +331,12 @@ class Quantiles:
     def interval(self, level: float) -> tuple[Array, Array]:
         """Its lower and upper end, beyond each of which lies the probability (1 - level)/2."""
         check_level(level)
-        # The difference of levels written as decimals is one, too: (1 - 0.9)/2 is 0.05 and not 0.04999….
+        # (1 - 0.9)/2 is meant to be 0.05, not 0.04999….
         return self.quantile(round((1 - level) / 2, 12)), self.quantile(round((1 + level) / 2, 12))
+
+    def affine(self, factor: Array, shift: Array) -> KnownQuantiles:
+        """The quantiles of ``factor``·y + ``shift``, factor > 0; both [] or [o]."""
+        return replace(self, values=self.values * np.expand_dims(factor, -1) + np.expand_dims(shift, -1))
 
 
 def normal_mixture(weights: Array, means: Array, deviations: Array) -> Mixture:
