@@ -64,8 +64,16 @@ def lowered(system: System) -> tuple[str, System] | None:
     """
     first = dict.fromkeys(axes[0] for axes in system.tensor_axes.values() if axes)
     along = next((name for name in first if _is_separate(system, name)), None)
-    if along is None:
-        return None
+    return None if along is None else (along, _without(system, along))
+
+
+def lowered_along(system: System, along: str) -> System | None:
+    """One of the separate systems that this one is along an axis; None where they are not separate."""
+    return _without(system, along) if _is_separate(system, along) else None
+
+
+def _without(system: System, along: str) -> System:
+    """One of the systems along an axis along which they are separate."""
 
     def change(node: Any) -> Any:
         if isinstance(node, Access) and system.tensor_axes[node.tensor][:1] == (along,):
@@ -77,7 +85,7 @@ def lowered(system: System) -> tuple[str, System] | None:
         for e in system.equations
     )
     inputs = tuple(replace(t, axes=t.axes[1:]) if t.axes[:1] == (along,) else t for t in system.inputs)
-    return along, System(equations, inputs, tuple(s for s in system.sizes if s[0] != along), system.sources)
+    return System(equations, inputs, tuple(s for s in system.sizes if s[0] != along), system.sources)
 
 
 def _is_separate(system: System, along: str) -> bool:
@@ -87,22 +95,22 @@ def _is_separate(system: System, along: str) -> bool:
             return False
     if any(along in tensor.axes for tensor in system.named("random")):
         return False
-    return all(_keeps_apart(system, along, equation.expression) for equation in system.equations)
+    return all(keeps_apart(system, along, equation.expression) for equation in system.equations)
 
 
-def _keeps_apart(system: System, along: str, node: Any) -> bool:
+def keeps_apart(system: System, along: str, node: Any) -> bool:
     """Whether an expression uses the axis only to read each tensor at its own position."""
     match node:
         case Access(tensor, indices):
             if system.tensor_axes[tensor][:1] == (along,):
-                return plain_axis(indices[0]) == along and all(_keeps_apart(system, along, i) for i in indices[1:])
-            return all(_keeps_apart(system, along, index) for index in indices)
+                return plain_axis(indices[0]) == along and all(keeps_apart(system, along, i) for i in indices[1:])
+            return all(keeps_apart(system, along, index) for index in indices)
         case Reduce(_, axes, body):
-            return along not in axes and _keeps_apart(system, along, body)
+            return along not in axes and keeps_apart(system, along, body)
         case Index(terms, _):
             return all(
-                atom != along if isinstance(atom, str) else _keeps_apart(system, along, atom) for _, atom in terms
+                atom != along if isinstance(atom, str) else keeps_apart(system, along, atom) for _, atom in terms
             )
         case Number(value):
             return value != along
-    return all(_keeps_apart(system, along, child) for child in getattr(node, "arguments", ()))
+    return all(keeps_apart(system, along, child) for child in getattr(node, "arguments", ()))
