@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from chainrule.probability.calibration import IsotonicCalibration, TemperatureScaling, VectorScaling
+from chainrule.probability.conformal import ConformalClassifier, ConformalRegressor
+from chainrule.probability.cross_conformal import CrossConformalClassifier, CrossConformalRegressor
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -18,6 +20,10 @@ from chainrule.probability.calibration import IsotonicCalibration, TemperatureSc
         TemperatureScaling(LogisticRegression()),
         VectorScaling(LogisticRegression()),
         IsotonicCalibration(LogisticRegression()),
+        ConformalClassifier(LogisticRegression()),
+        CrossConformalClassifier(LogisticRegression(), folds=2),
+        ConformalRegressor(LinearRegression()),
+        CrossConformalRegressor(LinearRegression(), folds=2),
     ]
 )
 def test_scikit_learn(estimator: Any, check: Callable[[Any], None]) -> None:

@@ -26,9 +26,13 @@ Array = NDArray[Any]
 
 
 class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
-    """Common to calibrated and to conformal estimators.  ``learnt``: the arrays that it learns, by attribute."""
+    """Common to calibrated and to conformal estimators, and to posteriors.
+
+    What it learns, by attribute: ``learnt``, arrays; ``named``, lists of numbers or texts.
+    """
 
     learnt: ClassVar[tuple[str, ...]] = ()
+    named: ClassVar[tuple[str, ...]] = ()
 
     estimator: Any
     estimator_: Any
@@ -53,6 +57,15 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             if hasattr(fitted, name):
                 setattr(self, name, getattr(fitted, name))
 
+    def _arrays(self) -> dict[str, Array]:
+        """What it has learnt, as arrays."""
+        return {name: getattr(self, name) for name in self.learnt}
+
+    def _take_arrays(self, arrays: Mapping[str, Array]) -> None:
+        """Put back what ``_arrays`` gave."""
+        for name in self.learnt:
+            setattr(self, name, arrays[name])
+
     def save(self, path: str | Path) -> Path:
         """Write the wrapper and the models in it into the folder ``path``; ``chainrule.load`` reads it.
 
@@ -66,7 +79,7 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                     f"{type(part).__name__} cannot be saved as equations and arrays; {type(self).__name__}.save is for "
                     "models of chainrule"
                 )
-        tensors = save_tensors({name: np.array(getattr(self, name), order="C") for name in self.learnt})
+        tensors = save_tensors({name: np.array(value, order="C") for name, value in self._arrays().items()})
         settings = settings_to_json({k: v for k, v in self.get_params(deep=False).items() if k != "estimator"})
         warn_of_left_out(settings, stacklevel=3)
         description = {
@@ -75,6 +88,7 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             "chainrule": chainrule.__version__,
             "estimator": type(self).__name__,
             "settings": settings,
+            "named": {name: getattr(self, name) for name in self.named},
             "parts": list(parts),
             "parameters": {"file": TENSORS, "sha256": hashlib.sha256(tensors).hexdigest()},
         }
@@ -86,8 +100,9 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     def rebuilt(cls, description: Mapping[str, Any], arrays: Mapping[str, Array], parts: Sequence[Any]) -> Self:
         """What ``save`` wrote."""
         made = cls(parts[0], **settings_from_json(description["settings"]))
-        for name in cls.learnt:
-            setattr(made, name, arrays[name])
+        made._take_arrays(arrays)
+        for name in cls.named:
+            setattr(made, name, description["named"][name])
         made._take_parts(parts)
         return made
 
