@@ -115,8 +115,7 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
         generator = check_random_state(self.random_state)
         shuffled = generator.permutation(len(labels))
         self._fit_folds(X, labels, shuffled[np.argsort(labels[shuffled], kind="stable")])
-        self._take_over(self.estimators_[0])
-        self.classes_ = np.unique(labels)  # a fold's model may know fewer
+        self._take_parts(self.estimators_)
         self.seed_ = np.array(generator.randint(2**31 - 1))
         t = class_numbers(labels, self.classes_)
         self.scores_ = np.empty(len(t))
@@ -149,6 +148,11 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
         """The most probable class of each row [b]."""
         probabilities = self.predict_proba(X)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def _take_parts(self, parts: Sequence[Any]) -> None:
+        super()._take_parts(parts)
+        # The model of a fold that has all rows of a class does not know it.
+        self.classes_ = np.unique(np.concatenate([model.classes_ for model in parts]))
 
     def _check(self) -> None:
         chosen(self, "nonconformity", CLASS_SCORES)
@@ -210,7 +214,7 @@ class CrossConformalRegressor(RegressorMixin, _CrossConformal):  # type: ignore[
         self._check()
         X, y = given_values(X, y)
         self._fit_folds(X, y, check_random_state(self.random_state).permutation(len(y)))
-        self._take_over(self.estimators_[0])
+        self._take_parts(self.estimators_)
         band, levels = BANDS[self.nonconformity], asked_levels(self)
         self.scores_ = np.empty((len(levels), *y.shape))
         for fold, model in enumerate(self.estimators_):
