@@ -488,6 +488,21 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             one._state, one._seed_ = member_of(self._state, int(number)), self._seed_ + int(number)
         return one
 
+    def dropout_ensemble(self, networks: int = 50) -> Self:
+        """The networks that dropout makes of this one, as an ensemble: each leaves out units of its own, for all rows.
+
+        It predicts as any ensemble does (Monte Carlo dropout); parameters are shared.
+        Raises ChainruleError where the network has no dropout, or is an ensemble already.
+        """
+        check_is_fitted(self, "parameters_")
+        if self.specification_.members is not None:
+            raise ChainruleError("this is an ensemble already; ask one of its networks: member(0).dropout_ensemble()")
+        specification = replace(self.specification_, thinned=_count("networks", networks, 1))
+        _ = specification.trained  # a network without dropout is refused now
+        several = copy(self)
+        several.specification_ = specification
+        return several
+
     # --- predicting ---------------------------------------------------------------------------------------------------
 
     def _predict(self, X: Any, made: Callable[[Any], Predictor] = predictor) -> Array:

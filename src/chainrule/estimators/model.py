@@ -31,6 +31,7 @@ from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.ensemble import ensemble, ensemble_axis
 from chainrule.training.step import TrainingStep, assemble
+from chainrule.training.thinned import thinned
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Specification:
     regularizers: tuple[Regularizer, ...] = ()
     clipping: Clipping | None = None
     members: int | None = None
+    thinned: int | None = None  # how many of the networks that dropout makes of this one predict
 
     @property
     def step(self) -> TrainingStep:
@@ -53,12 +55,14 @@ class Specification:
     @property
     def trained(self) -> TrainingStep:
         """The systems that are trained and predict: those of all members at once, where it is an ensemble."""
+        if self.thinned is not None:
+            return _thinned(self)
         return self.step if self.members is None else _ensemble(self)
 
     @property
     def along(self) -> str | None:
-        """The axis of the members of an ensemble; None for one network."""
-        return None if self.members is None else ensemble_axis(self.step)
+        """The axis of the members of an ensemble, or of thinned networks; None for one network."""
+        return ensemble_axis(self.step) if self.members or self.thinned else None
 
     def calls(self) -> dict[str, Any]:
         """Each part as the call that makes it."""
@@ -72,6 +76,7 @@ class Specification:
             "role": self.reading.role,
             "length": self.reading.length,
             "members": self.members,
+            "thinned": self.thinned,
         }
 
 
@@ -106,6 +111,18 @@ def _assembled(specification: Specification) -> TrainingStep:
 def _ensemble(specification: Specification) -> TrainingStep:
     assert specification.members is not None
     return ensemble(_assembled(specification), specification.members)
+
+
+@lru_cache(maxsize=32)
+def _thinned(specification: Specification) -> TrainingStep:
+    assert specification.thinned is not None
+    return thinned(
+        _assembled(specification),
+        specification.network,
+        specification.loss,
+        specification.reading,
+        specification.thinned,
+    )
 
 
 def output_shape(step: TrainingStep) -> tuple[int, ...]:

@@ -46,6 +46,8 @@ WRAPPERS = {
     "ConformalRegressor": "chainrule.probability.conformal",
     "CrossConformalClassifier": "chainrule.probability.cross_conformal",
     "CrossConformalRegressor": "chainrule.probability.cross_conformal",
+    "LaplaceClassifier": "chainrule.probability.laplace_classes",
+    "LaplaceRegressor": "chainrule.probability.laplace_values",
 }
 
 
@@ -223,6 +225,7 @@ def _specification(calls: Mapping[str, Any]) -> Specification:
         tuple(read_call(call, "regularizer") for call in calls["regularizers"]),
         None if clipping is None else read_call(clipping, "clipping"),
         None if calls.get("members") is None else int(calls["members"]),
+        None if calls.get("thinned") is None else int(calls["thinned"]),
     )
 
 

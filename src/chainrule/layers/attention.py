@@ -127,6 +127,10 @@ class MultiHeadAttention(Layer):
     def predicting(self) -> Layer:
         return replace(self, dropout=0.0)
 
+    @property
+    def sampling(self) -> Layer:
+        return self
+
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         writing = several_heads(under, self, x, self.heads, self.key_heads or self.heads)
         q, k, v = writing.projections(x, x, self.weights)
@@ -162,6 +166,10 @@ class CrossAttention(Layer):
     @property
     def predicting(self) -> Layer:
         return replace(self, dropout=0.0)
+
+    @property
+    def sampling(self) -> Layer:
+        return self
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         if under.context is None:

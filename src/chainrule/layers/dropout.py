@@ -25,6 +25,10 @@ class Dropout(Layer):
     def predicting(self) -> Layer:
         return DropoutPrediction()
 
+    @property
+    def sampling(self) -> Layer:
+        return self
+
 
 @dataclass(frozen=True, repr=False)
 class SpatialDropout(Layer):
@@ -43,6 +47,10 @@ class SpatialDropout(Layer):
     @property
     def predicting(self) -> Layer:
         return DropoutPrediction()
+
+    @property
+    def sampling(self) -> Layer:
+        return self
 
 
 @dataclass(frozen=True, repr=False)

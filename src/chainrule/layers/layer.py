@@ -51,3 +51,8 @@ class Layer(Definition):
     def predicting(self) -> Layer:
         """The layer that takes this one's place once training is over."""
         return self
+
+    @property
+    def sampling(self) -> Layer:
+        """The layer that takes this one's place once training is over, where dropout still leaves out units."""
+        return self.predicting

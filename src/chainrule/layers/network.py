@@ -91,6 +91,10 @@ class _Composite(Layer):
     def predicting(self) -> Layer:
         return type(self)(*(layer.predicting for layer in self.layers))
 
+    @property
+    def sampling(self) -> Layer:
+        return type(self)(*(layer.sampling for layer in self.layers))
+
 
 class Network(_Composite):
     """Layers one after another.

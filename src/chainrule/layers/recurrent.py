@@ -195,6 +195,10 @@ class RecurrentDropout(Layer):
     def predicting(self) -> Layer:
         return DropoutPrediction()
 
+    @property
+    def sampling(self) -> Layer:
+        return self
+
 
 def along(layer: Recurrent, x: Tensor) -> str:
     """The axis along which x is a sequence.  Raises ChainruleError where it has none."""

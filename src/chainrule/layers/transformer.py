@@ -42,6 +42,10 @@ class FeedForward(Layer):
     def predicting(self) -> Layer:
         return FeedForward(self.hidden, self.activation.predicting)
 
+    @property
+    def sampling(self) -> Layer:
+        return FeedForward(self.hidden, self.activation.sampling)
+
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         features = under.size(x.axes[-1])
         if features is None:
@@ -77,6 +81,10 @@ class _Block(Layer):
     @property
     def predicting(self) -> Layer:
         return self.network.predicting
+
+    @property
+    def sampling(self) -> Layer:
+        return self.network.sampling
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         return self.network.compose(under, x)
@@ -178,6 +186,10 @@ class EncoderDecoder(Layer):
     @property
     def predicting(self) -> Layer:
         return EncoderDecoder(self.encoder.predicting, self.decoder.predicting)
+
+    @property
+    def sampling(self) -> Layer:
+        return EncoderDecoder(self.encoder.sampling, self.decoder.sampling)
 
     def compose(self, under: Composition, x: Tensor) -> Tensor:
         context = self.encoder.compose(under, x)

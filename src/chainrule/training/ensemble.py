@@ -45,16 +45,21 @@ def ensemble(step: TrainingStep, members: int) -> TrainingStep:
     def lifted(system: System, *also: str) -> System:
         return lift(system, along, members, [t.name for t in system.inputs if t.name in learnt or t.name in also])
 
+    return averaged(replace(step, system=lifted(step.system, "rows")), lifted(step.evaluation), along)
+
+
+def averaged(step: TrainingStep, lifted: System, along: str) -> TrainingStep:
+    """The step whose prediction and loss are means over the axis ``along`` of its ``lifted`` evaluation."""
+
     def mean(name: str, axes: tuple[str, ...]) -> Equation:
         total = Reduce("sum", (along,), access(name, (along, *axes)))
         return Equation(f"{SCOPE}.{name.rpartition('.')[2]}", axes, Apply("/", (total, Number(along))))
 
     prediction = mean(step.prediction.name, step.prediction.axes)
     loss = mean(step.measured, ())
-    evaluation = lifted(step.evaluation).extended([prediction, loss])
+    evaluation = lifted.extended([prediction, loss])
     return replace(
         step,
-        system=lifted(step.system, "rows"),
         evaluation=evaluation,
         prediction_system=evaluation.subset({step.output.name, prediction.name}),
         prediction=Tensor(prediction.name, prediction.axes),

@@ -125,7 +125,7 @@ def assemble(
     if clipping is not None:
         pairs = clipping.compose(step, pairs, norm)
     optimizer.compose(step, pairs)
-    evaluation, prediction, distribution = _evaluation(network.predicting, loss, reading)
+    evaluation, prediction, distribution = evaluated(network.predicting, loss, reading)
     return TrainingStep(
         system=log.system.extended(step.equations, step.inputs),
         log=log,
@@ -180,7 +180,8 @@ def _cost(
     return under, output
 
 
-def _evaluation(network: Layer, loss: Loss, reading: Reading) -> tuple[System, Tensor, dict[str, Tensor]]:
+def evaluated(network: Layer, loss: Loss, reading: Reading) -> tuple[System, Tensor, dict[str, Tensor]]:
+    """From x and the targets to the loss; the prediction, and the parameters of the distribution."""
     under, output = _network(network, reading)
     prediction, distribution = loss.interpret(under, output)
     loss.mean(under, output, loss.compose(under, output))
