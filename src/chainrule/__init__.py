@@ -66,6 +66,9 @@ _PUBLIC = {
         "Flip", "Shift", "Rotate", "Zoom", "Crop", "Colour", "Noise", "Cutout", "Mixup",
     ),
     "chainrule.estimators": ("Classifier", "Regressor", "LanguageModel"),
+    "chainrule.probability.calibration": ("TemperatureScaling", "VectorScaling", "IsotonicCalibration"),
+    "chainrule.probability.conformal": ("ConformalClassifier", "ConformalRegressor"),
+    "chainrule.probability.cross_conformal": ("CrossConformalClassifier", "CrossConformalRegressor"),
     "chainrule.estimators.saving": ("load",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}

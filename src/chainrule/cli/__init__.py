@@ -1,5 +1,5 @@
-"""The command line: ``chainrule train | predict | generate | derive | walk | check | report | compile | source |
-info | lab``.
+"""The command line: ``chainrule train | predict | evaluate | generate | derive | walk | check | report | compile |
+source | info | lab``.
 
 Exit codes: 0 done; 1 what was checked does not hold; 2 the input cannot be used; 130 interrupted.
 """
@@ -15,6 +15,7 @@ import chainrule
 from chainrule.cli.check import check
 from chainrule.cli.compile import compile
 from chainrule.cli.derive import derive
+from chainrule.cli.evaluate import evaluate
 from chainrule.cli.generate import generate
 from chainrule.cli.info import info
 from chainrule.cli.lab import lab
@@ -50,7 +51,7 @@ def options(
     """Neural networks as equations: trained, derived and explained."""
 
 
-for command in (train, predict, generate, derive, walk, check, report, compile, source, info, lab):
+for command in (train, predict, evaluate, generate, derive, walk, check, report, compile, source, info, lab):
     app.command(epilog=command.__dict__.get("examples"))(command)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chainrule.cli.model import load_model
+from chainrule.cli.model import load_predictor
 from chainrule.cli.output import console, examples, print_json, readable_file
 from chainrule.errors import ChainruleError
 
@@ -40,7 +40,7 @@ def predict(
 
     from chainrule.data.files import PARQUET
 
-    fitted = load_model(model)
+    fitted = load_predictor(model)
     if not hasattr(fitted, "predict"):
         raise ChainruleError(f"{model}: is a language model, which generates: chainrule generate {model}")
     table, columns = rows_for(fitted, data)

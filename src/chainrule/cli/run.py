@@ -10,20 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
 from chainrule.cli.network import read_network
 from chainrule.cli.output import check_writable, console, errors, print_json, write_text
 from chainrule.cli.remembered import Asked, remember, write
 from chainrule.cli.report import NAME as REPORT
 from chainrule.cli.report import origin_of
-from chainrule.cli.scores import confusion_table, residual_table
+from chainrule.cli.scores import Judgement, judge
 from chainrule.data.sets import Set, in_words_of
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
-from chainrule.probability.score import Score
 from chainrule.report import report as make_report
-from chainrule.report.scores import accuracy, regression_scores
 from chainrule.training.callbacks import EarlyStopping
 
 
@@ -76,7 +73,8 @@ def run(request: Request) -> None:
     model = estimator(**settings, random_state=request.seed, verbose=not request.json)
     check_writable(folder)
     seconds = _fit(model, training, request.json)
-    scores, shown = _judge(model, kept)
+    with in_words_of(kept):
+        judged = judge(model, kept)
     remembered = remember(asked, training, kept)
     _leave(model, folder)
     write(remembered, folder)
@@ -91,12 +89,12 @@ def run(request: Request) -> None:
                 "epochs": model.n_iter_,
                 "seconds": round(seconds, 3),
                 "computed_by": model.training_.computed_by,
-                "test": {s.name: {"value": s.value, "low": s.low, "high": s.high} for s in scores},
+                "test": judged.record(),
             }
         )
     else:
         left = [line for line in CONTENTS if request.report or line[0] != REPORT]
-        _report(scores, shown, len(kept), folder, left, f"{seconds:.1f} s ({model.training_.computed_by})")
+        _report(judged, len(kept), folder, left, f"{seconds:.1f} s ({model.training_.computed_by})")
 
 
 def _read_option(name: str, text: str) -> Any:
@@ -128,30 +126,15 @@ def _leave(model: Any, folder: Path) -> None:
     write_text(folder / "training.py", source)
 
 
-def _judge(model: Any, kept: Set) -> tuple[list[Score], Table | None]:
-    """Scores on the test rows, and a confusion matrix or the spread of the residuals."""
-    predicted = model.predict(kept.X)
-    if kept.classes:
-        y = kept.y if kept.y.dtype.kind == predicted.dtype.kind else kept.y.astype(predicted.dtype)
-        return [accuracy(y, predicted)], confusion_table(y, predicted, list(model.classes_))
-    y = kept.y.astype(np.float64)
-    return regression_scores(y, predicted), residual_table(y, predicted)
-
-
 def _report(
-    scores: list[Score],
-    shown: Table | None,
+    judged: Judgement,
     rows: int,
     folder: Path,
     left: Iterable[tuple[str, str]],
     took: str,
 ) -> None:
     console().print(f"\ntrained in {took}; test on {rows:,} rows kept aside:")
-    for score in scores:
-        console().print(f"  [bold]{score}[/bold]")
-    if shown is not None:
-        console().print()
-        console().print(shown)
+    judged.print()
     console().print(f"\n[bold]{folder}[/bold]")
     for name, what in left:
         console().print(f"  {name:<18} [dim]{what}[/dim]")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_consistent_length
 
+from chainrule.probability.distribution import Distribution
 from chainrule.probability.score import Score, share_score
 
 Array = NDArray[Any]
@@ -49,12 +50,12 @@ def mean_set_size(sets: Array) -> float:
     return float(sets.sum(axis=1).mean())
 
 
-def probability_integral_transform(y: Array, distribution: Any) -> Array:
+def probability_integral_transform(y: Array, distribution: Distribution) -> Array:
     """F(y) of each row, [b] or [b,o]: uniform on [0, 1] where the distributions are the true ones (Dawid 1984)."""
     return np.asarray(distribution.cdf(y))
 
 
-def randomized_probability_integral_transform(counts: Array, distribution: Any, seed: int = 0) -> Array:
+def randomized_probability_integral_transform(counts: Array, distribution: Distribution, seed: int = 0) -> Array:
     """The same of whole numbers, [b] or [b,o]: uniform between F(y − 1) and F(y).
 
     Brockwell, "Universal residuals: a multivariate transformation" (2007); Czado, Gneiting, Held, "Predictive model

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from chainrule.errors import ChainruleError
+from chainrule.probability.distribution import Distribution, KnownQuantiles, Mixture, Normal
 
 Array = NDArray[Any]
 
@@ -40,9 +41,23 @@ def brier_scores(t: Array, probabilities: Array) -> Array:
     return np.asarray(squares / 2 if probabilities.shape[1] == 2 else squares)
 
 
-def negative_log_likelihood(y: Array, distribution: Any) -> Array:
+def negative_log_likelihood(y: Array, distribution: Distribution) -> Array:
     """Minus the log-density of y at each row, [b] or [b,o], in nats; it depends on the unit of y."""
     return -np.asarray(distribution.log_prob(y))
+
+
+def crps(y: Array, distribution: Distribution | KnownQuantiles) -> Array:
+    """The continuous ranked probability score of each row, [b] or [b,o], in the unit of y.
+
+    In closed form for normal distributions and their mixtures; else from quantiles (``crps_of_quantiles``).
+    """
+    if isinstance(distribution, Normal):
+        return crps_of_normal(y, distribution.mean, distribution.std)
+    if isinstance(distribution, Mixture) and all(isinstance(one, Normal) for one in distribution.components):
+        means = np.stack([one.mean for one in distribution.components])
+        deviations = np.stack([one.std for one in distribution.components])
+        return crps_of_normal_mixture(y, distribution.weights, means, deviations)
+    return crps_of_quantiles(y, distribution)
 
 
 def crps_of_normal(y: Array, mean: Array, std: Array) -> Array:
