@@ -70,6 +70,8 @@ _PUBLIC = {
     "chainrule.probability.conformal": ("ConformalClassifier", "ConformalRegressor"),
     "chainrule.probability.cross_conformal": ("CrossConformalClassifier", "CrossConformalRegressor"),
     "chainrule.estimators.saving": ("load",),
+    "chainrule.probability.laplace_values": ("LaplaceRegressor",),
+    "chainrule.probability.laplace_classes": ("LaplaceClassifier",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _PUBLIC.items() for name in names}
 

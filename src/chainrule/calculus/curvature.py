@@ -24,7 +24,7 @@ from chainrule.equations.lift import keeps_apart, lift, lowered_along
 from chainrule.equations.node import Access, Apply, Equation, Expression, Number, Reduce, access, factors_of
 from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import Input, System
-from chainrule.equations.walk import free_axes, product, rebuild, rename, tensors
+from chainrule.equations.walk import free_axes, product, rebuild, rename, subexpressions, tensors
 from chainrule.errors import ChainruleError
 
 ROWS = "b"
@@ -72,13 +72,20 @@ def _own_parameters(system: System, names: tuple[str, ...]) -> System:
     """The system in which each row has these parameters for itself: ``W[b,i,j]``."""
     one = lowered_along(system, ROWS)
     if one is None:
-        joined = next((e for e in system.equations if not keeps_apart(system, ROWS, e.expression)), None)
-        where = f"{system.equations[-1].name} differs otherwise" if joined is None else f"{joined} joins them"
         raise ChainruleError(
-            f"the rows along {ROWS} are not separate: {where}; the derivative of one row on its own has no meaning"
+            f"the rows along {ROWS} are not separate{_joining(system)}; the derivative of one row on its own has no "
+            "meaning"
         )
     alone = [tensor.name for tensor in system.inputs if tensor.axes[:1] == (ROWS,)]
     return lift(one, ROWS, None, [*alone, *names])
+
+
+def _joining(system: System) -> str:
+    """Which equation joins rows, one that sums over them first of all."""
+    joining = [e for e in system.equations if not keeps_apart(system, ROWS, e.expression)]
+    sums = (e for e in joining for n in subexpressions(e) if isinstance(n, Reduce) and ROWS in n.axes)
+    found = next(sums, joining[0] if joining else None)
+    return "" if found is None else f": {found} joins them"
 
 
 def _same_parameters(system: System, names: tuple[str, ...]) -> System:

@@ -5,7 +5,7 @@ The equations are those of ``calculus/curvature.py``; here they are compiled and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -23,6 +23,7 @@ from chainrule.calculus.curvature import (
     row_gradients,
     squares,
 )
+from chainrule.equations.node import Equation
 from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
 from chainrule.errors import ChainruleError
@@ -135,43 +136,75 @@ def root(curvature: Array, shape: tuple[int, ...]) -> Array:
 Rows = Iterable[tuple[Mapping[str, Array], Array]]  # what the network reads, and the columns of a root of Λ
 
 
-def whole_curvature(network: Linearized, blocks: Rows) -> tuple[Block, ...]:
-    """G of all parameters with each other."""
+Totals = dict[str, Any]  # what is added up over blocks of rows
+
+
+def _whole_totals(network: Linearized, blocks: Rows) -> Totals:
     total = np.zeros((network.numbers, network.numbers))
     for rows, along in blocks:
         found = network.pulled(rows, along)
         count = along.shape[0] * along.shape[1]
         flat = np.concatenate([found[name].reshape(count, -1) for name in network.names], axis=1)
         total += flat.T @ flat
-    return (Whole.of(network.names, total),)
+    return {"whole": total}
 
 
-def diagonal_curvature(network: Linearized, blocks: Rows) -> tuple[Block, ...]:
-    """The diagonal of G."""
+def _whole_blocks(network: Linearized, totals: Totals) -> tuple[Block, ...]:
+    return (Whole.of(network.names, totals["whole"]),)
+
+
+def _diagonal_totals(network: Linearized, blocks: Rows) -> Totals:
+    return _added(network, squares(network.gradients).values(), blocks)
+
+
+def _diagonal_blocks(network: Linearized, totals: Totals) -> tuple[Block, ...]:
     equations = squares(network.gradients)
-    system = network.gradients.system.extended(equations.values())
-    total = {name: np.zeros(shape) for name, shape in network.shapes.items()}
-    for rows, along in blocks:
-        found = network.run(system, [equation.name for equation in equations.values()], rows, along)
-        for name, equation in equations.items():
-            total[name] += found[equation.name]
-    return tuple(Diagonal((name,), value.ravel()) for name, value in total.items())
+    return tuple(Diagonal((name,), totals[equation.name].ravel()) for name, equation in equations.items())
 
 
-def kronecker_curvature(network: Linearized, blocks: Rows) -> tuple[Block, ...]:
-    """A block of G for each parameter: two factors, the whole block, or its diagonal, as its gradient allows."""
+def _kronecker_totals(network: Linearized, blocks: Rows) -> Totals:
     moments, forms = kronecker(network.gradients, WHOLE)
-    diagonals = {name: equation for name, equation in squares(network.gradients).items() if forms[name] is None}
-    system = network.gradients.system.extended((*moments, *diagonals.values()))
-    wanted = [equation.name for equation in (*moments, *diagonals.values())]
-    total: dict[str, Any] = dict.fromkeys(wanted, 0.0)
+    others = [equation for name, equation in squares(network.gradients).items() if forms[name] is None]
+    return _added(network, (*moments, *others), blocks)
+
+
+def _kronecker_blocks(network: Linearized, totals: Totals) -> tuple[Block, ...]:
+    forms, diagonals = kronecker(network.gradients, WHOLE)[1], squares(network.gradients)
+    return tuple(
+        Diagonal((name,), totals[diagonals[name].name].ravel())
+        if form is None
+        else _block(name, network.shapes[name], form, totals)
+        for name, form in forms.items()
+    )
+
+
+def _added(network: Linearized, equations: Iterable[Equation], blocks: Rows) -> Totals:
+    """What the equations, put behind those of the gradients, give for each block of rows, added up."""
+    system = network.gradients.system.extended(equations)
+    names = tuple(equation.name for equation in system.equations[len(network.gradients.system.equations) :])
+    totals: Totals = dict.fromkeys(names, 0.0)
     for rows, along in blocks:
-        found = network.run(system, wanted, rows, along)
-        for name in total:
-            total[name] = total[name] + found[name]
-    found_diagonals = tuple(Diagonal((name,), total[equation.name].ravel()) for name, equation in diagonals.items())
-    others = (_block(name, network.shapes[name], form, total) for name, form in forms.items() if form is not None)
-    return (*others, *found_diagonals)
+        found = network.run(system, names, rows, along)
+        for name in names:
+            totals[name] = totals[name] + found[name]
+    return totals
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What is kept of G: ``totals`` adds it up over blocks of rows, ``blocks`` decomposes the totals."""
+
+    totals: Callable[[Linearized, Rows], Totals]
+    blocks: Callable[[Linearized, Totals], tuple[Block, ...]]
+
+
+WHOLE_MATRIX = Structure(_whole_totals, _whole_blocks)
+STRUCTURES = {
+    "last_layer": WHOLE_MATRIX,  # of the parameters of the last layer
+    "diagonal": Structure(_diagonal_totals, _diagonal_blocks),
+    "kronecker": Structure(_kronecker_totals, _kronecker_blocks),  # where a gradient allows it, or whole, or diagonal
+    "full": WHOLE_MATRIX,
+}
 
 
 def _block(name: str, shape: tuple[int, ...], form: KroneckerFactors | str, total: Mapping[str, Array]) -> Block:

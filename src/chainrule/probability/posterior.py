@@ -171,7 +171,8 @@ def blocks_from_arrays(arrays: Mapping[str, Array]) -> tuple[Block, ...]:
         number, kind, names, part = name.split(":")
         value = tuple(array.tolist()) if part in ("order", "shape") else array
         found.setdefault((int(number), kind, names), {})[part] = value
-    return tuple(KINDS[kind](names=tuple(names.split(",")), **found[n, kind, names]) for n, kind, names in sorted(found))
+    in_order = sorted(found.items(), key=lambda item: item[0])
+    return tuple(KINDS[kind](names=tuple(names.split(",")), **parts) for (_, kind, names), parts in in_order)
 
 
 def _flat(gradients: Mapping[str, Array], names: tuple[str, ...]) -> Array:
