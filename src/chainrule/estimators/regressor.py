@@ -156,7 +156,7 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
             return fitted
         if (y < 0).any():
             raise ChainruleError(f"y, row {int(np.argwhere(y < 0)[0][0]) + 1} is negative; {loss!r} is for counts")
-        self._mean_counts = tuple(np.where(fitted.mean > 0, fitted.mean, 1.0).tolist())
+        self._mean_counts = tuple(float(f"{mean:.4g}") for mean in np.where(fitted.mean > 0, fitted.mean, 1.0))
         return Values(np.zeros_like(fitted.mean), np.ones_like(fitted.mean), fitted.single)
 
     def _fitted_loss(self, loss: Loss) -> Loss:

@@ -32,7 +32,8 @@ class CountLoss(Loss):
 
     @property
     def vectors(self) -> dict[str, tuple[float, ...]]:
-        return {"m": tuple(math.log(mean) for mean in self.mean_counts)}
+        # Where the network starts needs no more digits, and they would be read.
+        return {"m": tuple(round(math.log(mean), 6) for mean in self.mean_counts)}
 
 
 @dataclass(frozen=True, repr=False)

@@ -78,8 +78,8 @@ class Distribution(ABC):
 
         Raises ChainruleError for a level that is not between 0 and 1.
         """
-        check_level(level)
-        return self.quantile((1 - level) / 2), self.quantile((1 + level) / 2)
+        low, high = ends(level)
+        return self.quantile(low), self.quantile(high)
 
 
 def check_level(level: Any) -> float:
@@ -87,6 +87,12 @@ def check_level(level: Any) -> float:
     if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ChainruleError(f"a level is a number between 0 and 1, such as 0.9, not {level!r}")
     return float(level)
+
+
+def ends(level: float) -> tuple[float, float]:
+    """The levels of the two ends of an interval; of 0.9, 0.05 and not the 0.04999… that rounding makes of it."""
+    check_level(level)
+    return round((1 - level) / 2, 12), round((1 + level) / 2, 12)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,8 +264,9 @@ class Mixture(Distribution):
 
     def quantile(self, q: float) -> Array:
         check_level(q)
-        ends = np.stack([component.quantile(q) for component in self.components])
-        return self._count(q, ends) if self.discrete else self._root(q, ends)
+        each = np.stack([component.quantile(q) for component in self.components])
+        bracket = each.min(axis=0), each.max(axis=0)
+        return self._count(q, *bracket) if self.discrete else self._root(q, *bracket)
 
     def sample(self, n: int, random_state: Any = None) -> Array:
         generator = check_random_state(random_state)
@@ -280,9 +287,8 @@ class Mixture(Distribution):
         terms = [weight * of(one) for one, weight in zip(self.components, self.weights, strict=True)]
         return np.asarray(np.sum(terms, axis=0))
 
-    def _root(self, q: float, ends: Array) -> Array:
+    def _root(self, q: float, low: Array, high: Array) -> Array:
         """Where the distribution function is q: the mixture's quantile lies between those of its components."""
-        low, high = ends.min(axis=0), ends.max(axis=0)
         # A hair wider, so that rounding does not take the root out of the bracket.
         margin = 1e-9 * (high - low) + 4 * np.spacing(np.maximum(np.abs(low), np.abs(high)))
         flat = [np.ravel(end) for end in (low - margin, high + margin)]
@@ -297,9 +303,8 @@ class Mixture(Distribution):
         found = elementwise.find_root(excess, (flat[0], flat[1]), args=(place,))
         return np.asarray(found.x).reshape(self.shape)
 
-    def _count(self, q: float, ends: Array) -> Array:
+    def _count(self, q: float, low: Array, high: Array) -> Array:
         """The least count of which the distribution function is at least q, by halving what is between the ends."""
-        low, high = ends.min(axis=0), ends.max(axis=0)
         while (low < high).any():
             middle = np.floor((low + high) / 2)
             enough = self.cdf(middle) >= q
@@ -330,9 +335,8 @@ class KnownQuantiles:
 
     def interval(self, level: float) -> tuple[Array, Array]:
         """Its lower and upper end, beyond each of which lies the probability (1 - level)/2."""
-        check_level(level)
-        # (1 - 0.9)/2 is meant to be 0.05, not 0.04999….
-        return self.quantile(round((1 - level) / 2, 12)), self.quantile(round((1 + level) / 2, 12))
+        low, high = ends(level)
+        return self.quantile(low), self.quantile(high)
 
     def affine(self, factor: Array, shift: Array) -> KnownQuantiles:
         """The quantiles of ``factor``·y + ``shift``, factor > 0; both [] or [o]."""

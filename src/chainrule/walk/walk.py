@@ -102,7 +102,7 @@ class Walk:
             )
         for equation in self.system.equations:
             name = equation.name
-            phase: Phase = "update"
+            phase: Phase = "update" if self.log.gradients else "forward"  # a prediction alone has no update
             if name in forward and name in cost:
                 phase = "forward" if name in network else "loss"
             elif name in backward:
@@ -233,11 +233,14 @@ def walk(
 
 
 def walk_forward(step: TrainingStep, values: Mapping[str, ArrayLike], *, backend: str | None = None) -> Walk:
-    """Walk through a prediction: forward alone, as the network predicts, without dropout and loss.
+    """Walk through a prediction: forward alone, as the network predicts, without dropout and loss; and the parameters
+    of the distribution that the loss assumes.
 
     ``values``: the rows as the network reads them, the parameters, and the states that prediction reads.
     """
-    system, prediction = step.prediction_system, step.prediction.name
+    prediction = step.prediction.name
+    parameters = {tensor.name for tensor in step.distribution.values()}
+    system = step.evaluation.subset({step.output.name, prediction, *parameters})
     data, state = divided(system, values)
     names = tuple(equation.name for equation in system.equations)
     made = program(system, names, "float64", backend).run(data, dict(state))
