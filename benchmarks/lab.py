@@ -16,6 +16,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -82,21 +84,28 @@ def _seconds(path: Path) -> float:
 
 
 def measured(
-    browser: Any, link: str, server: threading.Thread, run: LabRun, view: str, rounds: int
+    browser: Any, link: str, server: threading.Thread, runs: Runs, made: Callable[[], LabRun], view: str, rounds: int
 ) -> tuple[float, list[float], list[float], float]:
-    """Steps a second before there is a page, with it in the background, and watched; and what watching takes."""
+    """Steps a second before there is a page, with it in the background, and watched; and what watching takes.
+
+    Each round has a run of its own: one of a small network is soon over.
+    """
+    run = made()
     run.start()
     time.sleep(SETTLED)
     alone = steps_a_second(run)
+    runs.end(run.id)
     page = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
     page.goto(link)
     page.wait_for_url("**run=**", timeout=TIMEOUT)
-    page.goto(f"{link.partition('?')[0]}?run={run.id}&view={view}")
-    page.get_by_text("steps/s").wait_for(timeout=TIMEOUT)
     hidden: list[float] = []
     watched: list[float] = []
     taken = spent = 0.0
     for _ in range(rounds):
+        run = made()
+        run.start()
+        page.goto(f"{link.partition('?')[0]}?run={run.id}&view={view}")
+        page.get_by_text("steps/s").wait_for(timeout=TIMEOUT)
         for seen, found in ((False, hidden), (True, watched)):
             page.evaluate(f"emitEvent('lab-visible', {str(seen).lower()})")
             time.sleep(SETTLED)
@@ -104,6 +113,7 @@ def measured(
             found.append(steps_a_second(run))
             if seen:
                 taken, spent = taken + watching_time(server) - before, spent + time.perf_counter() - start
+        runs.end(run.id)
     page.context.close()
     return alone, hidden, watched, taken / spent / (os.cpu_count() or 1)
 
@@ -124,9 +134,8 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             for (name, setup), view in product(RUNS.items(), VIEWS):
-                run = runs.make(setup, sets.get(setup.data))
-                alone, hidden, watched, taken = measured(browser, link[0], server, run, view, rounds)
-                runs.end(run.id)
+                made = partial(runs.make, setup, sets.get(setup.data))
+                alone, hidden, watched, taken = measured(browser, link[0], server, runs, made, view, rounds)
                 ratios = [seen / unseen for unseen, seen in zip(hidden, watched, strict=True)]
                 speeds = " ".join(f"{one:9,.0f}" for one in (alone, median(hidden), median(watched)))
                 each = " ".join(f"{ratio:.3f}" for ratio in ratios)

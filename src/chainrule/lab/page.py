@@ -33,7 +33,7 @@ from chainrule.walk import Element
 
 SECONDS_BETWEEN = 0.25  # two drawings of what changes
 # Drawing takes at most this share of the time, however much there is to draw: training has the rest.
-SHARE_OF_TIME = 0.04
+SHARE_OF_TIME = 0.03
 SECONDS_AT_MOST = 10.0  # until it is drawn anew
 MISTAKEN = "the set-up has a mistake, which stands beside its field; there is no run of it until that is mended"
 
