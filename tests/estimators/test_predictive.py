@@ -156,6 +156,21 @@ def test_losses_without_a_distribution() -> None:
             ask(rows()[0])
 
 
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda model, X: model.predict_quantiles(X, 0.5), r"levels are one or more numbers .*, not 0\.5"),
+        (lambda model, X: model.predict_quantiles(X, []), r"levels are one or more numbers .*, not \[\]"),
+        (lambda model, X: model.predict_quantiles(X, [0.5, 2]), "a level is a number between 0 and 1, .* not 2"),
+        (lambda model, X: model.predict_interval(X, 95), "a level is a number between 0 and 1, .* not 95"),
+        (lambda model, X: model.sample(X, 0), "sample: n must be a whole number of at least 1, not 0"),
+    ],
+)
+def test_what_cannot_be_asked(ask: Any, message: str) -> None:
+    with pytest.raises(ChainruleError, match=message):
+        ask(fitted(Gaussian()), rows()[0])
+
+
 def test_weighted_losses_have_the_distribution_of_the_loss_within() -> None:
     X, y = rows()
     weights = np.where(X[:, 0] > 0, 2.0, 1.0)

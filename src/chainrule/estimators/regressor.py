@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule.data.augment import Augmentation
 from chainrule.data.rule import ReadingRule
 from chainrule.data.target import Values, fit_values, read_values
+from chainrule.definition import check_count
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
 from chainrule.estimators.base import NetworkEstimator
@@ -138,12 +139,14 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         Raises ChainruleError where the loss has no distribution and no quantiles of these levels.
         """
         check_is_fitted(self, "parameters_")
+        if not np.ndim(levels) or not len(levels):
+            raise ChainruleError(f"levels are one or more numbers between 0 and 1, such as [0.1, 0.9], not {levels!r}")
         found = predictive_quantiles(self, X)
         return np.stack([found.quantile(level) for level in levels], axis=-1)
 
     def sample(self, X: Any, n: int, random_state: Any = None) -> Array:
         """``n`` values drawn from the distribution of each row, [n, b] or [n, b, o]."""
-        return self.predict_distribution(X).sample(n, random_state)
+        return self.predict_distribution(X).sample(check_count("sample", "n", n), random_state)
 
     # --- targets ------------------------------------------------------------------------------------------------------
 

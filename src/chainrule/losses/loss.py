@@ -71,6 +71,8 @@ class Loss(Definition):
 
     def _written_vectors(self, under: Composition, definition: System, output: Tensor) -> dict[str, Tensor]:
         """The vectors that the definition reads, each as an equation that is written once."""
+        if not self.vectors:
+            return {}
         standing = match_axes("s", definition.tensor_axes["s"], output.axes, type(self).__name__)
         found = {}
         for symbol, values in self.vectors.items():
