@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import ClassifierMixin
 from sklearn.isotonic import IsotonicRegression
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, column_or_1d
@@ -26,7 +26,7 @@ from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
 from chainrule.layers.composition import Composition, Tensor
 from chainrule.losses import CrossEntropy
-from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen
+from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen, untrained
 from chainrule.probability.wrapper import Wrapper
 from chainrule.training.programs import program
 
@@ -71,7 +71,7 @@ class CalibratedClassifier(ClassifierMixin, Wrapper):  # type: ignore[misc]
             return self.calibrate(X, y)
         X, labels = given_labels(X, y)
         kept, aside = hold_out(len(labels), self.calibration_fraction, labels, self.random_state)
-        self.estimator_ = clone(self.estimator).fit(take(X, kept), labels[kept])
+        self.estimator_ = untrained(self.estimator, self.random_state).fit(take(X, kept), labels[kept])
         return self._calibrate(take(X, aside), labels[aside])
 
     def calibrate(self, X: Any, y: Any = None) -> Self:
@@ -249,7 +249,7 @@ class TemperatureScaling(_Scaling):
     ----------
     estimator : a classifier with ``predict_proba``.
     calibration_fraction : the share of the rows that ``fit`` holds out to calibrate with.
-    random_state : a whole number makes the division repeatable.
+    random_state : a whole number makes fitting repeatable: the division, and an estimator without a seed of its own.
 
     Attributes
     ----------

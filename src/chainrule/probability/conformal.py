@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin, clone
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_consistent_length, check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
@@ -26,7 +26,7 @@ from chainrule.probability.calibration import (
     class_probabilities,
     given_labels,
 )
-from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen
+from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen, untrained
 from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, check_level, conformal_quantile
 from chainrule.probability.wrapper import Wrapper
 
@@ -79,7 +79,7 @@ class _Conformal(Wrapper):
         X, y = self._given(X, y)
         strata = y if isinstance(self, ClassifierMixin) else None
         kept, aside = hold_out(len(y), self.calibration_fraction, strata, self.random_state)
-        self.estimator_ = clone(self.estimator).fit(take(X, kept), y[kept])
+        self.estimator_ = untrained(self.estimator, self.random_state).fit(take(X, kept), y[kept])
         self._take_over(self.estimator_)
         self._calibrate(take(X, aside), y[aside], None if groups is None else np.asarray(groups)[aside])
         return self
@@ -137,7 +137,8 @@ class ConformalClassifier(ClassifierMixin, _Conformal):  # type: ignore[misc]
     conditional : ``"class"`` or ``"group"``: coverage within each class, or within each of the ``groups`` that are
         given; None: over all rows.
     calibration_fraction : the share of the rows that ``fit`` holds out to calibrate with.
-    random_state : a whole number makes the division, and the random part of adaptive sets, repeatable.
+    random_state : a whole number makes fitting repeatable: the division, an estimator without a seed of its own, and
+        the random part of adaptive sets.
 
     Attributes
     ----------
@@ -230,7 +231,7 @@ class ConformalRegressor(RegressorMixin, _Conformal):  # type: ignore[misc]
     levels : those at which intervals can be asked for with ``"quantile"``; the others know any level.
     conditional : ``"group"``: coverage within each of the ``groups`` that are given; None: over all rows.
     calibration_fraction : the share of the rows that ``fit`` holds out to calibrate with.
-    random_state : a whole number makes the division repeatable.
+    random_state : a whole number makes fitting repeatable: the division, and an estimator without a seed of its own.
 
     Attributes
     ----------

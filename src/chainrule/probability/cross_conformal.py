@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import ClassifierMixin, RegressorMixin, clone
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,7 +27,7 @@ from chainrule.probability.calibration import (
     given_labels,
 )
 from chainrule.probability.conformal import LEVELS, asked_levels, chosen, given_values, level_place
-from chainrule.probability.held_out import is_frozen, take
+from chainrule.probability.held_out import is_frozen, take, untrained
 from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, Band, check_level, conformal_rank
 from chainrule.probability.wrapper import Wrapper
 
@@ -53,7 +53,7 @@ class _CrossConformal(Wrapper):
     def _check(self) -> None:
         """Raise ChainruleError for settings that cannot be used."""
 
-    def _fit_folds(self, X: Any, y: Array, order: Array) -> None:
+    def _fit_folds(self, X: Any, y: Array, order: Array, generator: Any) -> None:
         """Models and the fold of each row [n]; rows are dealt out in this order."""
         if is_frozen(self.estimator):
             raise ChainruleError(f"{type(self).__name__} trains the estimator on each part of the rows; thaw it")
@@ -65,7 +65,7 @@ class _CrossConformal(Wrapper):
         self.estimators_ = []
         for fold in range(folds):
             others = np.flatnonzero(self.folds_ != fold)
-            self.estimators_.append(clone(self.estimator).fit(take(X, others), y[others]))
+            self.estimators_.append(untrained(self.estimator, generator).fit(take(X, others), y[others]))
 
     def _parts(self) -> dict[str, Any]:
         return {f"fold{fold}": model for fold, model in enumerate(self.estimators_)}
@@ -83,7 +83,8 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
     estimator : a classifier with ``predict_proba``; one is trained for each fold.
     nonconformity : as for ``ConformalClassifier``.
     folds : how many parts the rows are divided into, each class evenly; None for each row by itself (jackknife+).
-    random_state : a whole number makes the division, and the random part of adaptive sets, repeatable.
+    random_state : a whole number makes fitting repeatable: the division, an estimator without a seed of its own, and
+        the random part of adaptive sets.
 
     Attributes
     ----------
@@ -114,7 +115,7 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
         X, labels = given_labels(X, y)
         generator = check_random_state(self.random_state)
         shuffled = generator.permutation(len(labels))
-        self._fit_folds(X, labels, shuffled[np.argsort(labels[shuffled], kind="stable")])
+        self._fit_folds(X, labels, shuffled[np.argsort(labels[shuffled], kind="stable")], generator)
         self._take_parts(self.estimators_)
         self.seed_ = np.array(generator.randint(2**31 - 1))
         t = class_numbers(labels, self.classes_)
@@ -179,7 +180,7 @@ class CrossConformalRegressor(RegressorMixin, _CrossConformal):  # type: ignore[
     estimator : a regressor; one is trained for each fold.
     nonconformity, levels : as for ``ConformalRegressor``.
     folds : how many parts the rows are divided into (CV+); None for each row by itself (jackknife+).
-    random_state : a whole number makes the division repeatable.
+    random_state : a whole number makes fitting repeatable: the division, and an estimator without a seed of its own.
 
     Attributes
     ----------
@@ -213,7 +214,8 @@ class CrossConformalRegressor(RegressorMixin, _CrossConformal):  # type: ignore[
         """
         self._check()
         X, y = given_values(X, y)
-        self._fit_folds(X, y, check_random_state(self.random_state).permutation(len(y)))
+        generator = check_random_state(self.random_state)
+        self._fit_folds(X, y, generator.permutation(len(y)), generator)
         self._take_parts(self.estimators_)
         band, levels = BANDS[self.nonconformity], asked_levels(self)
         self.scores_ = np.empty((len(levels), *y.shape))

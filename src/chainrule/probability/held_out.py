@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing, check_consistent_length, check_random_state, indexable
 
@@ -65,6 +66,19 @@ def hold_out(rows: int, fraction: float, strata: Array | None, random_state: Any
         aside.append(shuffled[:count])
         kept.append(shuffled[count:])
     return np.sort(np.concatenate(kept)), np.sort(np.concatenate(aside))
+
+
+def untrained(estimator: Any, random_state: Any) -> Any:
+    """A copy of the estimator that is not fitted; what of it is random and has no seed is given one, if there is one
+    to take it from.
+    """
+    made = clone(estimator)
+    if random_state is not None:
+        generator = check_random_state(random_state)
+        settings = sorted(made.get_params(deep=True).items(), key=lambda setting: setting[0])
+        unset = [name for name, value in settings if name.split("__")[-1] == "random_state" and value is None]
+        made.set_params(**{name: int(generator.randint(2**31 - 1)) for name in unset})
+    return made
 
 
 def is_frozen(estimator: Any) -> bool:
