@@ -45,8 +45,10 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
 
     Parameters
     ----------
-    network : layers whose last gives one value for each target, or None for two hidden layers of 128.
-    loss : None for the squared error.
+    network : layers whose last gives one value for each target (or what the loss reads, such as ``Dense((targets, 2))``
+        for ``Gaussian``), or None for two hidden layers of 128.
+    loss : None for the squared error; a likelihood, such as ``Gaussian()``, to predict distributions; ``Quantiles()``
+        for intervals alone.
     optimizer, epochs, batch_size, regularizer, clipping, ensemble, early_stopping, reading, augmentation, callbacks,
     backend, n_jobs, random_state, verbose : as for ``Classifier``.
     validation_fraction : share of the rows set aside; None for 0.1 from 4,000 rows on.
