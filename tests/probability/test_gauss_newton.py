@@ -116,7 +116,7 @@ def test_kronecker_factors_of_a_linear_convolution_are_exact_where_it_has_one_po
 
 def test_the_form_of_a_gradient_gives_its_factors() -> None:
     step = assemble(ATTENTION, cr.CrossEntropy(), cr.Adam(), SERIES)
-    names = [tensor.name for tensor in step.prediction_system.parameters]
+    names = tuple(tensor.name for tensor in step.prediction_system.parameters)
     rows = row_gradients(step.prediction_system, step.output.name, names)
     assert str(rows.equation("attention1.Wq")) == (
         "∂attention1.Wq[direction,b,d,h,d1] = sum[t](∂attention1.q[direction,b,t,h,d1]*x[b,t,d])"
@@ -153,7 +153,7 @@ def test_rows_that_are_not_separate_are_refused() -> None:
     with pytest.raises(
         ChainruleError, match=r"batchnorm1\.μ\[j\] = sum\[b\]\(dense1\.z\[b,j\]\)/batchnorm1\.n joins them"
     ):
-        row_gradients(step.cost_system, "dense2.z", ["dense1.W"])
+        row_gradients(step.cost_system, "dense2.z", ("dense1.W",))
 
 
 def test_a_loss_that_is_not_convex_has_no_root() -> None:

@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
+from chainrule.estimators import defaults
 
 STRUCTURES = ("last_layer", "diagonal", "kronecker", "full")
 
@@ -206,9 +207,10 @@ def test_bad_input(moons: Any, line: Any) -> None:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @parametrize_with_checks(
     [
-        cr.LaplaceClassifier(cr.Classifier(epochs=15, backend="numpy")),
-        cr.LaplaceRegressor(cr.Regressor(epochs=15, backend="numpy")),
+        cr.LaplaceClassifier(cr.Classifier(epochs=15, backend="numpy", random_state=0)),
+        cr.LaplaceRegressor(cr.Regressor(optimizer=cr.Adam(0.01), epochs=15, backend="numpy", random_state=0)),
     ]
 )
-def test_scikit_learn(estimator: Any, check: Callable[[Any], None]) -> None:
+def test_scikit_learn(estimator: Any, check: Callable[[Any], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(defaults, "UNITS", 16)  # a small network, as there are some two hundred fits
     check(estimator)

@@ -11,8 +11,9 @@ what the network gives it, and the derived gradients of that network are the row
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -49,22 +50,22 @@ class RowGradients:
         return self.system.by_name[self.gradients[parameter]]
 
 
-def row_gradients(system: System, output: str, wrt: Iterable[str]) -> RowGradients:
+@lru_cache(maxsize=64)
+def row_gradients(system: System, output: str, wrt: tuple[str, ...]) -> RowGradients:
     """The derivatives of ``output[b, …]`` for each row b on its own.
 
     Raises ChainruleError, naming the equation, where the rows are not separate: an example's derivative then has no
     meaning (batch normalization in training).
     """
-    wanted = tuple(wrt)
-    own = _own_parameters(system.subset([output]), wanted)
+    own = _own_parameters(system.subset([output]), wrt)
     axes = own.tensor_axes[output]
     along = Input(ALONG, axes, "data")
     pairing = Equation("pairing", (), summed(axes, access(along.name, axes) * access(output, axes)))
-    log = derive(own.extended([pairing], [along]), pairing.name, wanted)
+    log = derive(own.extended([pairing], [along]), pairing.name, wrt)
     derived = System(
         tuple(e for e in log.system.equations if e is not pairing), log.system.inputs, own.sizes, own.sources
     )
-    made = lift(_same_parameters(derived, wanted), DIRECTIONS, None, [along.name])
+    made = lift(_same_parameters(derived, wrt), DIRECTIONS, None, [along.name])
     return RowGradients(made, output, dict(log.gradients))
 
 
@@ -102,12 +103,15 @@ def _same_parameters(system: System, names: tuple[str, ...]) -> System:
 
 def given(system: System, tensor: str) -> System:
     """The system that is given ``tensor``, in place of computing it."""
+    if tensor in system.input_by_name:
+        return system
     equations = tuple(equation for equation in system.equations if equation.name != tensor)
     return System(
         equations, (*system.inputs, Input(tensor, system.tensor_axes[tensor], "data")), system.sizes, system.sources
     )
 
 
+@lru_cache(maxsize=64)
 def output_curvature(system: System, loss: str, output: str) -> tuple[System, str, str]:
     """Λ[b]: the second derivative of the loss ``loss[b]`` of each row with respect to its ``output[b, …]``.
 

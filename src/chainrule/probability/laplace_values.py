@@ -157,3 +157,8 @@ class LaplaceRegressor(RegressorMixin, LaplaceApproximation):  # type: ignore[mi
 
     def _facts(self) -> list[str]:
         return [] if self.noise_variance_ is None else [f"noise variance {self.noise_variance_:.4g}"]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -20,13 +20,13 @@ CHEAPER = {"full": ("kronecker", "last_layer", "diagonal"), "kronecker": ("last_
 BYTES = 8
 COPIES = 4  # of a matrix while it is decomposed: itself, its eigenvectors and what LAPACK works with
 BLOCK = 2**24  # numbers that are computed of a block of rows
-TIMED_FROM = 1e9  # multiplications; what needs fewer takes a second or so
+TIMED_FROM = 1e10  # multiplications; what needs fewer takes a few seconds at most
 DECOMPOSED = 256  # rows of the matrix whose decomposition is timed
 
 
 @dataclass(frozen=True)
 class Requirements:
-    """The memory in bytes, and the time in seconds (None: about a second at most), of a posterior of so many
+    """The memory in bytes, and the time in seconds (None: a few seconds at most), of a posterior of so many
     parameters from so many rows with so many outputs.
     """
 
@@ -38,7 +38,7 @@ class Requirements:
     seconds: float | None = None
 
     def __str__(self) -> str:
-        time = "about a second at most" if self.seconds is None else f"about {_duration(self.seconds)}"
+        time = "a few seconds at most" if self.seconds is None else f"about {_duration(self.seconds)}"
         return (
             f"{self.structure} curvature of {self.parameters:,} parameters from {self.rows:,} rows of "
             f"{self.outputs:,} output{'s' if self.outputs != 1 else ''}: {in_bytes(self.memory)} of memory, {time}"
