@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import BayesianRidge, LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.svm import LinearSVC
 
 import chainrule as cr
@@ -54,6 +55,17 @@ class Line(RegressorMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_interval(self, X: Any, level: float) -> Any:
         return 2 * X[:, 0] - level, 2 * X[:, 0] + level
+
+
+class Slope(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A line through the origin, by least squares."""
+
+    def fit(self, X: Any, y: Any) -> Slope:
+        self.slope_ = X[:, 0] @ y / (X[:, 0] @ X[:, 0])
+        return self
+
+    def predict(self, X: Any) -> Any:
+        return self.slope_ * X[:, 0]
 
 
 def exactly(covered: int, draws: int, probability: float, sides: str = "two-sided") -> None:
@@ -121,20 +133,20 @@ def test_equal_scores_cover_at_least_what_is_asked() -> None:
 @pytest.mark.parametrize("folds", [3, None])
 def test_cross_conformal_intervals_cover(folds: int | None) -> None:
     generator, covered = np.random.default_rng(5), 0
-    for draw in range(80):
+    for draw in range(60):
         X, y = numbers(25, generator)
-        model = CrossConformalRegressor(LinearRegression(), folds=folds, random_state=draw).fit(X[1:], y[1:])
+        model = CrossConformalRegressor(Slope(), folds=folds, random_state=draw).fit(X[1:], y[1:])
         covered += bool(inside(y[:1], *model.predict_interval(X[:1], 0.8))[0])
-    exactly(covered, 80, 0.8, "less")
+    exactly(covered, 60, 0.8, "less")
 
 
 def test_cross_conformal_sets_cover() -> None:
     generator, covered = np.random.default_rng(6), 0
-    for draw in range(DRAWS):
+    for draw in range(200):
         X, t = generator.normal(size=(20, 1)), generator.choice(4, 20, p=[0.6, 0.2, 0.1, 0.1])
         model = CrossConformalClassifier(Says(), folds=4, random_state=draw).fit(X[1:], t[1:])
         covered += bool(in_set(t[:1], model.predict_set(X[:1], 0.7))[0])
-    exactly(covered, DRAWS, 14 / 20)  # the model does not depend on the rows, so it is as with held-out ones
+    exactly(covered, 200, 14 / 20)  # the model does not depend on the rows, so it is as with held-out ones
 
 
 def test_jackknife_plus_by_its_definition() -> None:
@@ -195,7 +207,7 @@ def test_frozen_estimators_and_those_that_say_their_spread() -> None:
 def test_a_class_that_only_one_fold_knows() -> None:
     X, y = load_iris(return_X_y=True)
     X, y = X[:101], y[:101]
-    model = CrossConformalClassifier(LogisticRegression(max_iter=500), folds=5, random_state=0).fit(X, y)
+    model = CrossConformalClassifier(GaussianNB(), folds=5, random_state=0).fit(X, y)
     assert model.predict_set(X, 0.9).shape == (101, 3)
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 

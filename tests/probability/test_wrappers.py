@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import chainrule as cr
@@ -27,11 +28,11 @@ from chainrule.probability.cross_conformal import CrossConformalClassifier, Cros
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks(
     [
-        TemperatureScaling(LogisticRegression()),
-        VectorScaling(LogisticRegression()),
-        IsotonicCalibration(LogisticRegression()),
-        ConformalClassifier(LogisticRegression()),
-        CrossConformalClassifier(LogisticRegression(), folds=2),
+        TemperatureScaling(GaussianNB()),
+        VectorScaling(GaussianNB()),
+        IsotonicCalibration(GaussianNB()),
+        ConformalClassifier(GaussianNB()),
+        CrossConformalClassifier(GaussianNB(), folds=2),
         ConformalRegressor(LinearRegression()),
         CrossConformalRegressor(LinearRegression(), folds=2),
     ]

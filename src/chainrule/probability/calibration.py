@@ -334,7 +334,7 @@ class IsotonicCalibration(CalibratedClassifier):
         for k, column in self._learnt_columns(probabilities):
             _, x, y = self.knots_[self.knots_[:, 0] == k].T
             found.append(np.interp(column, x, y))
-        if len(found) == 1:
+        if probabilities.shape[1] == 2:
             return np.stack([1 - found[0], found[0]], axis=1)
         corrected = np.stack(found, axis=1)
         total = corrected.sum(axis=1, keepdims=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 RESAMPLES = 1000
+MANY_ROWS = 5000  # from which on a fifth of the resamples has to do
 SHARES = ("accuracy", "ECE", "coverage")  # scores that are read as per cent
 
 
@@ -30,12 +31,13 @@ class Score:
         return f"{self.name} {self.value:.4g}  (95 % interval {self.low:.4g} … {self.high:.4g})"
 
 
-def resampled(statistic: Callable[..., float], *arrays: Array, seed: int = 0, resamples: int = RESAMPLES) -> Array:
-    """The statistic of rows drawn anew with replacement, so many times [r] (Efron 1979).
+def resampled(statistic: Callable[..., float], *arrays: Array, seed: int = 0) -> Array:
+    """The statistic of rows drawn anew with replacement, many times [r] (Efron 1979).
 
     ``arrays``: what the statistic reads, each [b, …].
     """
     generator, rows = np.random.default_rng(seed), len(arrays[0])
+    resamples = RESAMPLES if rows < MANY_ROWS else RESAMPLES // 5
     drawn = (generator.integers(rows, size=rows) for _ in range(resamples))
     return np.array([statistic(*(array[some] for array in arrays)) for some in drawn])
 
