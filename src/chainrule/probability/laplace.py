@@ -112,7 +112,7 @@ class LaplaceApproximation(Wrapper):
 
     def summary(self) -> str:
         """What the posterior is made of: a line for each block."""
-        check_is_fitted(self)
+        check_is_fitted(self, "posterior_")
         shown = [
             (", ".join(block.names), block.kind, f"{len(block.eigenvalues):,}") for block in self.posterior_.blocks
         ]
@@ -246,7 +246,7 @@ class LaplaceApproximation(Wrapper):
 
     def _outputs(self, X: Any) -> tuple[Array, Array]:
         """The mean [b, …] and the covariance [b, k, k] of the outputs of the linearised network."""
-        check_is_fitted(self)
+        check_is_fitted(self, "posterior_")
         model = self.estimator_
         network = self._network(self.structure)
         data = model._read_input(X, model._text_at(), reset=False)

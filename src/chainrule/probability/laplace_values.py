@@ -77,7 +77,7 @@ class LaplaceRegressor(RegressorMixin, LaplaceApproximation):  # type: ignore[mi
         deviation, both in the targets' own unit.
         """
         if not return_std:
-            check_is_fitted(self)
+            check_is_fitted(self, "posterior_")
             return self.estimator_.predict(X)
         found = self.predict_distribution(X)
         return found.mean, found.std

@@ -72,7 +72,9 @@ class Whole(Block):
         return cls(names, *_decomposed(curvature))
 
     def turned(self, gradients: Mapping[str, Array]) -> Array:
-        return np.asarray(_flat(gradients, self.names) @ self.vectors)
+        flat = _flat(gradients, self.names)
+        # One product of all rows: NumPy would make one for each.
+        return np.asarray(flat.reshape(-1, flat.shape[2]) @ self.vectors).reshape(flat.shape)
 
     def matrix(self) -> Array:
         return np.asarray((self.vectors * self.eigenvalues) @ self.vectors.T)
