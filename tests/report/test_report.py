@@ -152,6 +152,7 @@ def test_what_stands_in_it(reports: dict[str, Report]) -> None:
     assert "an image of 8 × 8 pixels" in digits["data"]
     assert digits["examples"].count("<img") == 24
     assert "Confusion matrix" in digits["mistakes"] and "Expected calibration error" in digits["calibration"]
+    assert "Brier score" in digits["calibration"]
     powers = re.findall(r'<td class="number">−?[\d.]+·10⁻([⁰¹²³⁴-⁹]+)</td>', digits["attributions"])
     assert len(powers) == 3 and all(int(power.translate(FROM_RAISED)) >= 7 for power in powers)  # residuals
     table = {section.name: section.body for section in reports["table"].sections}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.probability.evaluation import Covered, evaluate_values, probability_scores
 from chainrule.probability.reliability import BINS, Reliability, reliability
+from chainrule.probability.score import Score
 from chainrule.report.figure import ACCENT, LINE, SECOND, SOFT, draw, histogram, plain
 from chainrule.report.judged import Judged
 from chainrule.report.page import Section, figure, paragraph, percent, side_by_side, table, written
@@ -51,7 +54,32 @@ def section(judged: Judged) -> Section | None:
     caption = (
         "Share of right predictions in each bin of confidence; on the dashed line both are equal. Below: rows in a bin."
     )
-    return Section("calibration", "Calibration", paragraph(said) + side_by_side(figure(drawing, caption), listed))
+    shown = side_by_side(figure(drawing, caption), listed)
+    if not judged.several:
+        shown += _scores(probability_scores(judged.numbers, judged.scores))
+    return Section("calibration", "Calibration", paragraph(said) + shown)
+
+
+def _scores(scores: Sequence[Score]) -> str:
+    """Scores of probabilities, or of distributions, each with its interval."""
+    caption = "Scores of how sure it says it is: the lower, the better."
+    rows = [(one.name, written(one.value), f"{written(one.low)} … {written(one.high)}") for one in scores]
+    return table(caption, ("score", "value", "95 %"), rows, numbers=(1, 2))
+
+
+def _covered(covered: Sequence[Covered]) -> str:
+    """How often the intervals that are predicted hold the true value, at each level."""
+    rows = [
+        (
+            percent(one.level, 0),
+            percent(one.coverage.value),
+            f"{percent(one.coverage.low)} … {percent(one.coverage.high)}",
+            written(one.size),
+        )
+        for one in covered
+    ]
+    heads = ("level", "holds the true value", "95 %", "mean width")
+    return table("The intervals that are predicted.", heads, rows, numbers=range(1, 4))
 
 
 def _tendency(more: float) -> str:
@@ -100,6 +128,9 @@ def _values(judged: Judged) -> Section:
     shown = side_by_side(
         figure(drawing, "Mean true value in each decile of the prediction, with 95 % intervals."), listed
     )
+    found = evaluate_values(judged.model, judged.given[0], judged.y)
+    shown += _covered(found.covered) if found.covered else ""
+    shown += _scores(found.scores) if found.scores else ""
     return Section("calibration", "Calibration", paragraph(said_of) + shown)
 
 
