@@ -112,6 +112,11 @@ def test_all_that_is_summed_is_read() -> None:
     }
 
 
+def test_a_sum_within_a_sum_over_the_same_axis() -> None:
+    walk = walk_of(parse("data x[t], y[t]\nC = sum[t](y[t] + sum[t](x[t]))"), {"x": np.ones(3), "y": np.ones(3)})
+    assert walk.element("C", []).read_count == 6
+
+
 def test_a_recurrence_reads_the_step_before_and_feeds_the_next() -> None:
     walk = walk_of(parse("data x[t]\nh[t] = tanh(x[t] + 0.5*h[t-1])"), {"x": np.ones(5)})
     element = walk.element("h", [2])

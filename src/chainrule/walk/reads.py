@@ -149,9 +149,10 @@ def read_count(
             holds = values_at(condition, axes, at, arrays, _sizes(axes, sizes)).astype(bool)
             waiting += [(condition, axes, where), (left, axes, where & holds), (right, axes, where & ~holds)]
         elif isinstance(node, Reduce):
-            # What chooses outside the sum chooses all of its terms.
-            inside = np.asarray(where)[(..., *[None] * len(node.axes))]
-            waiting.append((node.body, (*axes, *node.axes), inside))
+            # What chooses outside the sum chooses all of its terms; an axis of the same name is out of sight in it.
+            hidden = tuple(k for k, axis in enumerate(axes) if axis in node.axes)
+            inside = np.any(where, axis=hidden)[(..., *[None] * len(node.axes))]
+            waiting.append((node.body, (*(axis for axis in axes if axis not in node.axes), *node.axes), inside))
         else:
             waiting += [(child, axes, where) for child in children(node)]
     return sum(map(len, found.values()))
