@@ -84,7 +84,7 @@ def test_crps_of_mixtures_of_normal_distributions() -> None:
     np.testing.assert_allclose(by_row, found, rtol=1e-12)
 
 
-@pytest.mark.parametrize("of", [stats.norm(), stats.laplace(), stats.t(3), stats.gamma(2)], ids=str)
+@pytest.mark.parametrize("of", [stats.norm(), stats.laplace(), stats.t(3), stats.gamma(2)], ids=lambda of: of.dist.name)
 def test_crps_of_quantiles_is_as_exact_as_it_says(of: Any) -> None:
     near = of.mean() + of.std() * np.array([-3, -1.2, 0, 0.3, 3])
     far = of.mean() + of.std() * np.array([-6, 6])
