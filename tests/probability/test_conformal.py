@@ -191,7 +191,8 @@ def test_several_targets_a_row() -> None:
     generator = np.random.default_rng(8)
     X = generator.normal(size=(4000, 2))
     y = np.stack([X[:, 0] + generator.normal(size=4000), 10 * X[:, 1] + 5 * generator.normal(size=4000)], axis=1)
-    for model in (ConformalRegressor(LinearRegression()), CrossConformalRegressor(LinearRegression(), folds=2)):
+    split = ConformalRegressor(LinearRegression(), random_state=0)
+    for model in (split, CrossConformalRegressor(LinearRegression(), folds=2, random_state=0)):
         lower, upper = model.fit(X[:1000], y[:1000]).predict_interval(X[1000:], 0.9)
         np.testing.assert_allclose(inside(y[1000:], lower, upper).mean(axis=0), 0.9, atol=0.04)
 
