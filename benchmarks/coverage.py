@@ -70,7 +70,7 @@ ERROR = 0.05  # the chance that one test or more of a kind speaks against what i
 
 
 @dataclass(frozen=True)
-class Tested:
+class Counted:
     """Of one split: how many test rows there were, how many were covered, and the rows held out (None: no law)."""
 
     rows: int
@@ -83,7 +83,7 @@ def exact_level(held_out: int, level: float) -> float:
     return conformal_rank(held_out, level) / (held_out + 1)
 
 
-def law(splits: Sequence[Tested], level: float) -> Array:
+def law(splits: Sequence[Counted], level: float) -> Array:
     """The probability of each number covered of all test rows of these splits, from 0 to all of them."""
     found = np.ones(1)
     for split in splits:
@@ -94,13 +94,13 @@ def law(splits: Sequence[Tested], level: float) -> Array:
     return found
 
 
-def conformal_p_value(splits: Sequence[Tested], level: float) -> float:
+def conformal_p_value(splits: Sequence[Counted], level: float) -> float:
     """The chance of a number covered as far out as this one, on either side: twice the smaller tail."""
     probabilities, covered = law(splits, level), sum(split.covered for split in splits)
     return min(1.0, 2 * float(min(probabilities[: covered + 1].sum(), probabilities[covered:].sum())))
 
 
-def binomial_p_value(splits: Sequence[Tested], level: float) -> float:
+def binomial_p_value(splits: Sequence[Counted], level: float) -> float:
     """That of the binomial test of all test rows together."""
     rows, covered = sum(split.rows for split in splits), sum(split.covered for split in splits)
     return float(binomtest(covered, rows, level).pvalue)
@@ -179,7 +179,7 @@ class Intervals:
     set: str
     method: str
     level: float
-    splits: tuple[Tested, ...]
+    splits: tuple[Counted, ...]
     widths: tuple[float, ...]
     p_values: tuple[float, ...] = ()
 
@@ -201,7 +201,7 @@ def one_split(name: str, number: int) -> list[Intervals]:
     found = []
     for (method, model, held_out), level in product(with_intervals(take(X, train), y[train], number), LEVELS):
         lower, upper = model.predict_interval(take(X, test), level)
-        tested = Tested(len(test), int(inside(y[test], lower, upper).sum()), held_out)
+        tested = Counted(len(test), int(inside(y[test], lower, upper).sum()), held_out)
         found.append(Intervals(name, method, level, (tested,), (sharpness(lower, upper),)))
     return found
 
