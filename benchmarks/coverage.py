@@ -188,9 +188,15 @@ class Intervals:
         return sum(split.covered for split in self.splits) / sum(split.rows for split in self.splits)
 
     @property
-    def promised(self) -> bool:
-        """Whether there is a law to test with."""
-        return self.splits[0].held_out is not None
+    def expected(self) -> tuple[float, ...]:
+        """What each test compares with: the level and, where there is a law, k/(n + 1)."""
+        held_out = self.splits[0].held_out
+        return (self.level,) if held_out is None else (self.level, exact_level(held_out, self.level))
+
+    @property
+    def tests(self) -> int:
+        """How many tests there are: one, or two where there is a law."""
+        return len(self.expected)
 
 
 def one_split(name: str, number: int) -> list[Intervals]:
@@ -212,7 +218,7 @@ def pooled(splits: Sequence[Sequence[Intervals]]) -> list[Intervals]:
     for same in zip(*splits, strict=True):
         tested, widths = (tuple(getattr(one, part)[0] for one in same) for part in ("splits", "widths"))
         p_values = [binomial_p_value(tested, same[0].level)]
-        if same[0].promised:
+        if same[0].tests == 2:
             p_values.append(conformal_p_value(tested, same[0].level))
         found.append(replace(same[0], splits=tested, widths=widths, p_values=tuple(p_values)))
     return found
@@ -224,7 +230,7 @@ def pooled(splits: Sequence[Sequence[Intervals]]) -> list[Intervals]:
 def told(found: Sequence[Intervals]) -> str:
     """The table of one set: coverage in per cent, and mean width."""
     splits = found[0].splits
-    law_of = next((one.splits[0].held_out for one in found if one.promised), None)
+    law_of = next((one.splits[0].held_out for one in found if one.tests == 2), None)
     lines = [f"{found[0].set}: {len(splits)} splits, {splits[0].rows} test rows each, {law_of} rows held out"]
     lines.append(f"  {'':24}" + "".join(f"{100 * level:<4g}{'width':14}" for level in LEVELS))
     if law_of is not None:
@@ -237,31 +243,31 @@ def told(found: Sequence[Intervals]) -> str:
 
 
 def verdicts(found: Sequence[Intervals]) -> str:
-    """What the tests say of each method, and which of its coverages are outside of sampling error."""
-    binomial = holm(np.array([one.p_values[0] for one in found]))
-    lawful = [one for one in found if one.promised]
-    by_law = dict(zip(map(id, lawful), holm(np.array([one.p_values[1] for one in lawful])), strict=True))
-    lines = []
+    """What both tests say of each method."""
+    heading = f"{'within':>8}{'below':>7}{'above':>7}{'p < 0.05':>10}{'lowest':>9}"
+    lines = [f"  {'':34}{'binomial, the level':43}its law, k/(n + 1)"]
+    lines.append(f"  {'':24}{'coverages':>10}{heading}  {heading}")
+    corrected = [holm(np.array([one.p_values[test] for one in found if one.tests > test])) for test in (0, 1)]
     for method in dict.fromkeys(one.method for one in found):
-        of_method = [(one, p) for one, p in zip(found, binomial, strict=True) if one.method == method]
-        lines.append(f"{method}: {len(of_method)} coverages")
-        off = [_named(one, p) for one, p in of_method if p < ERROR]
-        lines.append(f"  binomial: {len(of_method) - len(off)} within sampling error of the level{_listed(off)}")
-        if of_method[0][0].promised:
-            off = [_named(one, by_law[id(one)]) for one, _ in of_method if by_law[id(one)] < ERROR]
-            lowest = min(one.p_values[1] for one, _ in of_method)
-            below = sum(one.p_values[1] < ERROR for one, _ in of_method)
-            lines.append(f"  its law: {len(of_method) - len(off)} within sampling error of k/(n + 1){_listed(off)}")
-            lines.append(f"    before correction: {below} of {len(of_method)} p-values below 0.05, lowest {lowest:.2g}")
+        of_method = [one for one in found if one.method == method]
+        cells = []
+        for test in range(of_method[0].tests):
+            tested = [one for one in found if one.tests > test]
+            p_values = [p for one, p in zip(tested, corrected[test], strict=True) if one.method == method]
+            cells.append(verdict(of_method, test, p_values))
+        lines.append(f"  {method:24}{len(of_method):>10}" + "  ".join(cells))
+    lines.append(
+        "  within, below, above: by p-values corrected for all tests of the kind; p < 0.05 and lowest: as they are"
+    )
     return "\n".join(lines)
 
 
-def _named(one: Intervals, p: float) -> str:
-    return f"{one.set} {100 * one.level:g} % ({100 * one.coverage:.1f}, p {p:.1g})"
-
-
-def _listed(off: Sequence[str]) -> str:
-    return f"; not {', '.join(off)}" if off else ""
+def verdict(found: Sequence[Intervals], test: int, corrected: Sequence[float]) -> str:
+    """How many coverages are within sampling error, below and above, and the p-values before they were corrected."""
+    off = [one.coverage < one.expected[test] for one, p in zip(found, corrected, strict=True) if p < ERROR]
+    own = [one.p_values[test] for one in found]
+    counts = f"{len(found) - len(off):>8}{sum(off):>7}{len(off) - sum(off):>7}"
+    return f"{counts}{sum(p < ERROR for p in own):>10}{min(own):>9.1g}"
 
 
 def main() -> None:
