@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -23,6 +24,7 @@ from chainrule.errors import ChainruleError
 from chainrule.probability.calibration import IsotonicCalibration, TemperatureScaling, VectorScaling
 from chainrule.probability.conformal import ConformalClassifier, ConformalRegressor
 from chainrule.probability.cross_conformal import CrossConformalClassifier, CrossConformalRegressor
+from chainrule.probability.spread import SpreadScaling
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -33,6 +35,7 @@ from chainrule.probability.cross_conformal import CrossConformalClassifier, Cros
         IsotonicCalibration(GaussianNB()),
         ConformalClassifier(GaussianNB()),
         CrossConformalClassifier(GaussianNB(), folds=2),
+        SpreadScaling(GaussianProcessRegressor()),
         ConformalRegressor(LinearRegression()),
         CrossConformalRegressor(LinearRegression(), folds=2),
     ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chainrule.definition import check_count
 from chainrule.errors import ChainruleError
 from chainrule.estimators.model import plain_loss
 from chainrule.estimators.prediction import distribution_predictor
@@ -18,6 +21,39 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 LIKELIHOODS = "Gaussian(), Laplace(), StudentT() or MixtureDensity(); for counts, Poisson() or NegativeBinomial()"
+
+
+class DistributionMixin:
+    """What follows from the distribution of each row's target: intervals, quantiles, samples; all in its own unit."""
+
+    @abstractmethod
+    def predict_distribution(self, X: Any) -> Distribution:
+        """The distribution of the target of each row, [b], or [b, o] for several targets."""
+
+    def _quantiles(self, X: Any) -> Distribution | KnownQuantiles:
+        return self.predict_distribution(X)
+
+    def predict_interval(self, X: Any, level: float = 0.9) -> tuple[Array, Array]:
+        """The lower and the upper end, [b] or [b, o], of intervals that hold the target with the probability ``level``,
+        and are missed as often on either side, if the distribution is the true one.
+
+        Raises ChainruleError where neither a distribution nor quantiles of these levels are predicted.
+        """
+        return self._quantiles(X).interval(level)
+
+    def predict_quantiles(self, X: Any, levels: Sequence[float]) -> Array:
+        """The quantiles of these levels, [b, q] or [b, o, q].
+
+        Raises ChainruleError where neither a distribution nor quantiles of these levels are predicted.
+        """
+        if not np.ndim(levels) or not len(levels):
+            raise ChainruleError(f"levels are one or more numbers between 0 and 1, such as [0.1, 0.9], not {levels!r}")
+        found = self._quantiles(X)
+        return np.stack([found.quantile(level) for level in levels], axis=-1)
+
+    def sample(self, X: Any, n: int, random_state: Any = None) -> Array:
+        """``n`` values drawn from the distribution of each row, [n, b] or [n, b, o]."""
+        return self.predict_distribution(X).sample(check_count("sample", "n", n), random_state)
 
 
 def predictive_distribution(model: Any, X: Any) -> Distribution:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,13 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule.data.augment import Augmentation
 from chainrule.data.rule import ReadingRule
 from chainrule.data.target import Values, fit_values, read_values
-from chainrule.definition import check_count
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
 from chainrule.estimators.base import NetworkEstimator
 from chainrule.estimators.inspect import Inspection
 from chainrule.estimators.model import plain_loss, target_shape
-from chainrule.estimators.predictive import predictive_distribution, predictive_quantiles
+from chainrule.estimators.predictive import DistributionMixin, predictive_distribution, predictive_quantiles
 from chainrule.estimators.rows import Rows
 from chainrule.layers import Layer
 from chainrule.losses import CountLoss, Loss, SampleWeighted
@@ -31,12 +29,12 @@ from chainrule.training.metrics import value_score
 from chainrule.training.step import TrainingStep
 
 if TYPE_CHECKING:
-    from chainrule.probability.distribution import Distribution
+    from chainrule.probability.distribution import Distribution, KnownQuantiles
 
 Array = NDArray[Any]
 
 
-class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[misc]
+class Regressor(DistributionMixin, RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[misc]
     """A neural network that predicts numbers, one or several a row, as a scikit-learn estimator.
 
     Tables are read as ``Classifier`` reads them.  Targets are brought to mean 0 and deviation 1 for the network, and
@@ -126,29 +124,9 @@ class Regressor(RegressorMixin, Inspection, NetworkEstimator):  # type: ignore[m
         check_is_fitted(self, "parameters_")
         return predictive_distribution(self, X)
 
-    def predict_interval(self, X: Any, level: float = 0.9) -> tuple[Array, Array]:
-        """The lower and the upper end, [b] or [b, o], of intervals that hold the target with the probability ``level``,
-        and are missed as often on either side, if the distribution is the true one.
-
-        Raises ChainruleError where the loss has no distribution and no quantiles of these levels.
-        """
+    def _quantiles(self, X: Any) -> Distribution | KnownQuantiles:
         check_is_fitted(self, "parameters_")
-        return predictive_quantiles(self, X).interval(level)
-
-    def predict_quantiles(self, X: Any, levels: Sequence[float]) -> Array:
-        """The quantiles of these levels, [b, q] or [b, o, q].
-
-        Raises ChainruleError where the loss has no distribution and no quantiles of these levels.
-        """
-        check_is_fitted(self, "parameters_")
-        if not np.ndim(levels) or not len(levels):
-            raise ChainruleError(f"levels are one or more numbers between 0 and 1, such as [0.1, 0.9], not {levels!r}")
-        found = predictive_quantiles(self, X)
-        return np.stack([found.quantile(level) for level in levels], axis=-1)
-
-    def sample(self, X: Any, n: int, random_state: Any = None) -> Array:
-        """``n`` values drawn from the distribution of each row, [n, b] or [n, b, o]."""
-        return self.predict_distribution(X).sample(check_count("sample", "n", n), random_state)
+        return predictive_quantiles(self, X)
 
     # --- targets ------------------------------------------------------------------------------------------------------
 

@@ -47,6 +47,7 @@ WRAPPERS = {
     "CrossConformalClassifier": "chainrule.probability.cross_conformal",
     "CrossConformalRegressor": "chainrule.probability.cross_conformal",
     "LaplaceClassifier": "chainrule.probability.laplace_classes",
+    "SpreadScaling": "chainrule.probability.spread",
     "LaplaceRegressor": "chainrule.probability.laplace_values",
 }
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule.definition import check_number
 from chainrule.errors import ChainruleError
 from chainrule.estimators.model import target_shape
+from chainrule.estimators.predictive import DistributionMixin
 from chainrule.estimators.regressor import Regressor
 from chainrule.estimators.rows import Rows
 from chainrule.losses import Gaussian, QuadraticCost, SquaredError
@@ -25,7 +26,7 @@ from chainrule.probability.posterior import Block, Posterior
 Array = NDArray[Any]
 
 
-class LaplaceRegressor(RegressorMixin, LaplaceApproximation):  # type: ignore[misc]
+class LaplaceRegressor(DistributionMixin, RegressorMixin, LaplaceApproximation):  # type: ignore[misc]
     """Predicts normal distributions: the noise of the targets and what is not known of the network's parameters.
 
     With the squared error the variance of the noise is chosen too; with ``Gaussian()`` the network gives it.
@@ -88,11 +89,6 @@ class LaplaceRegressor(RegressorMixin, LaplaceApproximation):  # type: ignore[mi
         target = self.estimator_.target_
         spread = np.sqrt(variance) * target.deviation
         return Normal(target.decode(mean), spread[:, 0] if target.single else spread)
-
-    def predict_interval(self, X: Any, level: float = 0.9) -> tuple[Array, Array]:
-        """The lower and upper ends [b] or [b, o] of the interval that leaves (1 - level)/2 on each side."""
-        low, high = self.predict_distribution(X).interval(level)
-        return low, high
 
     def _moments(self, X: Any) -> tuple[Array, Array]:
         """The mean and the variance [b, o], in the network's unit."""

@@ -1,0 +1,134 @@
+"""Predicted distributions made wider, or narrower, by a factor that rows which were held out ask for."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
+from sklearn.base import RegressorMixin
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.errors import ChainruleError
+from chainrule.estimators.predictive import DistributionMixin
+from chainrule.probability.conformal import given_values
+from chainrule.probability.distribution import Distribution, Normal
+from chainrule.probability.held_out import hold_out, is_frozen, take, unfrozen, untrained
+from chainrule.probability.wrapper import Wrapper
+
+Array = NDArray[Any]
+
+FACTORS = (1e-3, 1e3)  # where every held-out row is predicted without an error, the likelihood has no highest point
+
+
+def spread(distribution: Distribution, factor: ArrayLike) -> Distribution:
+    """The distribution about its own mean, ``factor`` times as wide, factor > 0, [] or [o].
+
+    Raises ChainruleError for a distribution of counts.
+    """
+    factor = np.asarray(factor, dtype=np.float64)
+    return distribution.affine(factor, (1 - factor) * distribution.mean)
+
+
+def likeliest_spread(distribution: Distribution, y: ArrayLike) -> Array:
+    """The factor under which values y, [b] or [b,o], are most probable, [] or [o]."""
+    y = np.asarray(y, dtype=np.float64)
+
+    def found(target: int | None) -> float:
+        def cost(logarithm: float) -> float:
+            each = -spread(distribution, np.exp(logarithm)).log_prob(y)
+            return float(np.mean(each if target is None else each[:, target]))
+
+        return float(np.exp(minimize_scalar(cost, bounds=np.log(FACTORS), method="bounded", options={"xatol": 1e-6}).x))
+
+    return np.array(found(None) if y.ndim == 1 else [found(target) for target in range(y.shape[1])])
+
+
+class SpreadScaling(DistributionMixin, RegressorMixin, Wrapper):  # type: ignore[misc]
+    """A regressor whose distributions are widened by one factor for each target; their means stay the same.
+
+    A network that learnt means and deviations from the same rows is too sure of rows that are new.
+    Levi, Gispan, Giladi, Fetaya, "Evaluating and calibrating uncertainty prediction in regression tasks" (2022), §4.
+
+    Parameters
+    ----------
+    estimator : a regressor with ``predict_distribution``, or with ``predict(X, return_std=True)``, whose distribution
+        is taken to be normal.
+    calibration_fraction : the share of the rows that ``fit`` holds out to calibrate with.
+    random_state : a whole number makes fitting repeatable: the division, and an estimator without a seed of its own.
+
+    Attributes
+    ----------
+    spread_ : what deviations are multiplied by, [] or [o]; above 1 where the estimator was too sure.
+    estimator_ : the fitted regressor within; n_features_in_, feature_names_in_ are its own.
+    """
+
+    learnt = ("spread_",)
+
+    spread_: Array
+
+    def __init__(self, estimator: Any, *, calibration_fraction: float = 0.2, random_state: Any = None) -> None:
+        self.estimator = estimator
+        self.calibration_fraction = calibration_fraction
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Train the estimator on a part of the rows, and calibrate it with the others.
+
+        A ``sklearn.frozen.FrozenEstimator`` is calibrated with all of them.
+        Raises ChainruleError for an estimator that predicts no spread, and for distributions of counts.
+        """
+        if is_frozen(self.estimator):
+            return self.calibrate(X, y)
+        X, y = given_values(X, y)
+        kept, aside = hold_out(len(y), self.calibration_fraction, None, self.random_state)
+        self.estimator_ = untrained(self.estimator, self.random_state).fit(take(X, kept), y[kept])
+        return self._calibrate(take(X, aside), y[aside])
+
+    def calibrate(self, X: Any, y: Any = None) -> Self:
+        """Calibrate the estimator, which is fitted already, with rows that it was not trained on.
+
+        Raises ChainruleError for an estimator that predicts no spread, and for distributions of counts.
+        """
+        self.estimator_ = unfrozen(self.estimator)
+        check_is_fitted(self.estimator_)
+        return self._calibrate(*given_values(X, y))
+
+    def predict(self, X: Any, return_std: bool = False) -> Any:
+        """The mean of each row's distribution, [b] or [b,o]; with ``return_std`` also its standard deviation."""
+        check_is_fitted(self)
+        if not return_std:
+            return np.asarray(self.estimator_.predict(X))
+        found = self.predict_distribution(X)
+        return found.mean, found.std
+
+    def predict_distribution(self, X: Any) -> Distribution:
+        """The distribution of each row's target, [b] or [b,o], in the targets' own unit."""
+        check_is_fitted(self)
+        return spread(_distribution(self.estimator_, X), self.spread_)
+
+    def _calibrate(self, X: Any, y: Array) -> Self:
+        self._take_over(self.estimator_)
+        self.spread_ = likeliest_spread(_distribution(self.estimator_, X), y)
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags = get_tags(self.estimator).target_tags
+        return tags
+
+
+def _distribution(estimator: Any, X: Any) -> Distribution:
+    """What a fitted regressor predicts.  Raises ChainruleError where it says nothing of the spread."""
+    if hasattr(estimator, "predict_distribution"):
+        found: Distribution = estimator.predict_distribution(X)
+        return found
+    if "return_std" not in inspect.signature(estimator.predict).parameters:
+        raise ChainruleError(
+            "SpreadScaling needs an estimator with predict_distribution, or with predict(X, return_std=True); "
+            f"{type(estimator).__name__} has neither"
+        )
+    return Normal(*estimator.predict(X, return_std=True))
