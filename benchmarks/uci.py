@@ -1,13 +1,15 @@
 """Regression that knows how sure it is, on the UCI sets of Hernández-Lobato and Adams (2015) with their 20 splits.
 
-    python -m benchmarks.uci                        # every set, every method
+    python -m benchmarks.uci                        # every set, every family
     python -m benchmarks.uci yacht boston --splits 5
-    python -m benchmarks.uci --methods ensemble
+    python -m benchmarks.uci --families ensemble
 
-One hidden layer of 50 rectifiers.  Within each split a fifth of the training rows chooses the settings of each method
-(weight decay and epochs) by its negative log-likelihood; the network is then trained on all training rows.  The test
-rows are looked at once.  Told are means over splits, with their standard errors, of the root mean squared error and of
-the negative log-likelihood, in the target's own unit, beside the published ones.
+One hidden layer of 50 rectifiers.  The settings of each method are chosen within each split: networks are trained on
+four fifths of its training rows and judged by their negative log-likelihood of the others, several times over where
+there are few; with the best settings one is then trained on all training rows.  The test rows are looked at once.
+Told are means over splits, with their standard errors, of the root mean squared error and of the negative
+log-likelihood, in the target's own unit, beside the published ones.  "scaled": deviations are multiplied by the factor
+(``SpreadScaling``) under which the rows that chose the settings are most probable.
 
 ``--peer`` trains the same five networks one after another in PyTorch (needs the environment of ``make peers``), on the
 settings that were chosen, and tells how long each takes.
@@ -18,10 +20,10 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import Any
 
@@ -30,12 +32,17 @@ from numpy.typing import NDArray
 
 import chainrule as cr
 from benchmarks.datasets import data_folder
+from chainrule.probability.distribution import Distribution
+from chainrule.probability.spread import likeliest_spread, spread
 
 Array = NDArray[Any]
 
-UNITS, BATCH, RATE = 50, 32, 0.01
-DECAYS, EPOCHS = (0.01, 0.1, 0.5), (40, 100, 400)
-SHARE = 0.2  # of the training rows that choose the settings
+UNITS, BATCH = 50, 32
+RATES, DECAYS, EPOCHS = (0.01, 0.03), (0.01, 0.1, 1.0), (40, 400)
+DROPOUT = (0.01, 0.05, 0.2)
+SHARE = 0.2  # of the training rows that judge settings
+JUDGES = 300  # rows, at least, by dividing again where a fifth has fewer; at most MOST_DIVISIONS times
+MOST_DIVISIONS = 5
 MOST_STEPS = 20_000  # a set of many rows needs fewer epochs
 
 FOLDERS = {"boston": "bostonHousing", "concrete": "concrete", "energy": "energy", "power": "power-plant"} | {
@@ -59,22 +66,23 @@ PUBLISHED = {
 class Settings:
     """What is chosen within each split."""
 
-    decay: float
     epochs: int
+    rate: float
+    decay: float = 0.0
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True)
 class Result:
-    """One split: errors on its test rows, what was chosen, and the seconds that all of it took."""
+    """One split: errors on its test rows, and what was chosen."""
 
     rmse: float
     nll: float
     settings: Settings
-    seconds: float
 
 
 def _regressor(settings: Settings, seed: int, *layers: Any, loss: Any, ensemble: int | None = None) -> Any:
-    optimizer = cr.AdamW(cr.CosineDecay(RATE), weight_decay=settings.decay)
+    optimizer = cr.AdamW(cr.CosineDecay(settings.rate), weight_decay=settings.decay)
     return cr.Regressor(
         cr.Network(*layers),
         loss,
@@ -88,13 +96,13 @@ def _regressor(settings: Settings, seed: int, *layers: Any, loss: Any, ensemble:
     )
 
 
-def _normal(settings: Settings, seed: int, X: Array, y: Array, ensemble: int | None = None) -> Any:
+def _ensemble(settings: Settings, seed: int, X: Array, y: Array) -> Any:
     layers = (cr.Dense(UNITS), cr.ReLU(), cr.Dense((1, 2)))
-    return _regressor(settings, seed, *layers, loss=cr.Gaussian(), ensemble=ensemble).fit(X, y)
+    return _regressor(settings, seed, *layers, loss=cr.Gaussian(), ensemble=5).fit(X, y)
 
 
 def _dropout(settings: Settings, seed: int, X: Array, y: Array) -> Any:
-    layers = (cr.Dense(UNITS), cr.ReLU(), cr.Dropout(0.05), cr.Dense((1, 2)))
+    layers = (cr.Dense(UNITS), cr.ReLU(), cr.Dropout(settings.dropout), cr.Dense((1, 2)))
     return _regressor(settings, seed, *layers, loss=cr.Gaussian()).fit(X, y).dropout_ensemble(50)
 
 
@@ -103,13 +111,38 @@ def _laplace(settings: Settings, seed: int, X: Array, y: Array) -> Any:
     return cr.LaplaceRegressor(_regressor(settings, seed, *layers, loss=cr.SquaredError()), "full").fit(X, y)
 
 
-Fit = Callable[[Settings, int, Array, Array], Any]
-METHODS: Mapping[str, Fit] = {
-    "normal": _normal,
-    "dropout": _dropout,
-    "ensemble": partial(_normal, ensemble=5),
-    "laplace": _laplace,
+@dataclass(frozen=True)
+class Family:
+    """Networks that are trained together: how, on which settings, and the methods that read predictions from them."""
+
+    fit: Callable[[Settings, int, Array, Array], Any]
+    methods: Mapping[str, Callable[[Any, Array], Distribution]]
+    decays: tuple[float, ...] = (0.01,)
+    dropout: tuple[float, ...] = (0.0,)
+
+    def candidates(self, rows: int) -> list[Settings]:
+        """The settings to choose from, for so many training rows."""
+        most = MOST_STEPS * BATCH // rows
+        epochs = sorted({min(count, most) for count in EPOCHS})
+        return [Settings(*chosen) for chosen in product(epochs, RATES, self.decays, self.dropout)]
+
+
+def _of_model(model: Any, X: Array) -> Distribution:
+    found: Distribution = model.predict_distribution(X)
+    return found
+
+
+def _of_first_member(model: Any, X: Array) -> Distribution:
+    """Of the network that has the seed of the ensemble: what it would be alone, to the bit."""
+    return _of_model(model.member(0), X)
+
+
+FAMILIES: Mapping[str, Family] = {
+    "ensemble": Family(_ensemble, {"normal": _of_first_member, "ensemble": _of_model}, decays=DECAYS),
+    "dropout": Family(_dropout, {"dropout": _of_model}, dropout=DROPOUT),
+    "laplace": Family(_laplace, {"laplace": _of_model}),  # the prior precision takes the place of decay
 }
+SCALED = ", scaled"
 
 
 def read_set(name: str) -> tuple[Array, Array]:
@@ -127,35 +160,58 @@ def read_split(name: str, number: int) -> tuple[Array, Array]:
     return train, test
 
 
-def candidates(rows: int) -> list[Settings]:
-    """The settings to choose from, for so many training rows."""
-    most = max(EPOCHS[0] // 2, MOST_STEPS * BATCH // rows)
-    epochs = sorted({min(count, most) for count in EPOCHS})
-    return [Settings(decay, count) for decay, count in product(DECAYS, epochs)]
+def divisions(rows: Array, seed: int) -> list[tuple[Array, Array]]:
+    """Training rows in two, those to train on and those that judge, as often as there are enough of the latter."""
+    judges = int(SHARE * len(rows))
+    generator = np.random.default_rng(seed)
+    shuffled = [generator.permutation(rows) for _ in range(min(MOST_DIVISIONS, -(-JUDGES // judges)))]
+    return [(one[judges:], one[:judges]) for one in shuffled]
 
 
-def errors(model: Any, X: Array, y: Array) -> tuple[float, float]:
-    """Root mean squared error and negative log-likelihood."""
-    found = model.predict_distribution(X)
-    return float(np.sqrt(np.mean((found.mean - y) ** 2))), float(-np.mean(found.log_prob(y)))
+def error(distribution: Distribution, y: Array) -> float:
+    """The root mean squared error."""
+    return float(np.sqrt(np.mean((distribution.mean - y) ** 2)))
 
 
-def one_split(name: str, method: str, number: int) -> Result:
-    """Choose on part of the training rows, train on all of them, look at the test rows."""
+def surprise(distribution: Distribution, y: Array) -> float:
+    """The negative log-likelihood, in nats a row."""
+    return float(-np.mean(distribution.log_prob(y)))
+
+
+def judged(found: Sequence[tuple[Distribution, Array]]) -> tuple[float, float, float]:
+    """Of what was predicted for rows that judge, and the truth: the surprise, that once scaled, and the factor."""
+    factor = float(np.exp(np.mean([np.log(likeliest_spread(distribution, y)) for distribution, y in found])))
+    plain = np.mean([surprise(distribution, y) for distribution, y in found])
+    scaled = np.mean([surprise(spread(distribution, factor), y) for distribution, y in found])
+    return float(plain), float(scaled), factor
+
+
+def one_split(name: str, family: Family, number: int) -> dict[str, Result]:
+    """The result of each method: choose on the training rows, train on all of them, look at the test rows."""
     warnings.simplefilter("ignore", UserWarning)
-    start = time.perf_counter()
     X, y = read_set(name)
     train, test = read_split(name, number)
-    shuffled = np.random.default_rng(number).permutation(train)
-    chooses, rest = np.split(shuffled, [int(SHARE * len(train))])
-    fit = METHODS[method]
+    verdicts: dict[str, dict[Settings, tuple[float, float, float]]] = {method: {} for method in family.methods}
+    for settings in family.candidates(len(train)):
+        found: dict[str, list[tuple[Distribution, Array]]] = {method: [] for method in family.methods}
+        for rows, judges in divisions(train, number):
+            model = family.fit(settings, number, X[rows], y[rows])
+            for method, read in family.methods.items():
+                found[method].append((read(model, X[judges]), y[judges]))
+        for method, predicted in found.items():
+            verdicts[method][settings] = judged(predicted)
 
-    def judged(settings: Settings) -> float:
-        return errors(fit(settings, number, X[rest], y[rest]), X[chooses], y[chooses])[1]
-
-    chosen = min(candidates(len(train)), key=judged)
-    rmse, nll = errors(fit(chosen, number, X[train], y[train]), X[test], y[test])
-    return Result(rmse, nll, chosen, time.perf_counter() - start)
+    last = cache(lambda settings: family.fit(settings, number, X[train], y[train]))
+    results = {}
+    for method, read in family.methods.items():
+        verdict = verdicts[method]
+        for kind, suffix in enumerate(("", SCALED)):
+            best = min(verdict, key=lambda settings: verdict[settings][kind])
+            predicted = read(last(best), X[test])
+            if suffix:
+                predicted = spread(predicted, verdict[best][2])
+            results[method + suffix] = Result(error(predicted, y[test]), surprise(predicted, y[test]), best)
+    return results
 
 
 def told(values: Array) -> str:
@@ -179,7 +235,7 @@ def torch_seconds(name: str, number: int, settings: Settings) -> float:
         torch.manual_seed(member)
         network = torch.nn.Sequential(torch.nn.Linear(X.shape[1], UNITS), torch.nn.ReLU(), torch.nn.Linear(UNITS, 2))
         steps = settings.epochs * -(-len(X) // BATCH)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=settings.decay, fused=True)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for _ in range(settings.epochs):
             for rows in torch.randperm(len(X)).split(BATCH):
@@ -196,7 +252,7 @@ def compare(name: str, settings: Settings) -> None:
     """The time of one ensemble here and in PyTorch, on the same settings and rows, both on their fastest threads."""
     X, y = read_set(name)
     train, _ = read_split(name, 0)
-    model = _normal(settings, 0, X[train], y[train], ensemble=5)  # compiles
+    model = _ensemble(settings, 0, X[train], y[train])  # compiles
     model.n_jobs = None
     start = time.perf_counter()
     model.fit(X[train], y[train])
@@ -209,22 +265,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Regression with uncertainty on the UCI sets.")
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(FOLDERS)}; all without any")
     parser.add_argument("--splits", type=int, default=20)
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=list(FAMILIES))
     parser.add_argument("--peer", action="store_true", help="beside the time that PyTorch takes")
     arguments = parser.parse_args()
     begun = time.perf_counter()
     with ProcessPoolExecutor(2) as pool:
         for name in arguments.sets or FOLDERS:
-            print(f"{name:15}           RMSE            NLL   seconds a split", flush=True)
-            for method in arguments.methods:
-                found = list(pool.map(partial(one_split, name, method), range(arguments.splits)))
-                rmse, nll = (np.array([getattr(one, kind) for one in found]) for kind in ("rmse", "nll"))
-                seconds = np.mean([one.seconds for one in found])
-                print(f"  {method:15}{told(rmse)}  {told(nll)}   {seconds:.1f}", flush=True)
+            print(f"{name:19}           RMSE            NLL", flush=True)
+            for family in arguments.families:
+                start = time.perf_counter()
+                found = list(pool.map(partial(one_split, name, FAMILIES[family]), range(arguments.splits)))
+                for method in found[0]:
+                    rmse, nll = (np.array([getattr(one[method], kind) for one in found]) for kind in ("rmse", "nll"))
+                    print(f"  {method:19}{told(rmse)}  {told(nll)}", flush=True)
+                print(f"  ({family}: {(time.perf_counter() - start) / 60:.1f} minutes)", flush=True)
+                if arguments.peer and family == "ensemble":
+                    compare(name, found[0]["ensemble"].settings)
             for source, figures in PUBLISHED.items():
-                print(f"  {source:15}{figures[name][0]:6.2f}         {figures[name][1]:6.2f}          (published)")
-            if arguments.peer:
-                compare(name, found[0].settings)
+                print(f"  {source:19}{figures[name][0]:6.2f}         {figures[name][1]:6.2f}          (published)")
     print(f"{(time.perf_counter() - begun) / 60:.1f} minutes")
 
 
