@@ -36,6 +36,14 @@ class Constant(Initializer):
 
 
 @dataclass(frozen=True, repr=False)
+class RandomSigns(Initializer):
+    """1 or -1, each as likely."""
+
+    source = "Wen, Tran, Ba, BatchEnsemble (2020), appendix B"
+    equations = "random r[...,j] ~ uniform\nθ[...,j] = 2*[r[...,j] >= 0.5] - 1"
+
+
+@dataclass(frozen=True, repr=False)
 class ForgetGateOnes(Initializer):
     """1 for the forget gate, 0 for the gates i, g and o: the biases of an LSTM, whose cell then keeps what it has."""
 

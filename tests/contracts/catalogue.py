@@ -61,6 +61,7 @@ from chainrule.layers import (
     Residual,
     RotaryPositions,
     SeparableConv2D,
+    Shared,
     Siamese,
     Sum,
     Tanh,
@@ -69,10 +70,21 @@ from chainrule.layers import (
 )
 from chainrule.layers.composition import Reading
 from chainrule.losses import ClassWeighted, CrossEntropy, Loss, SampleWeighted, SquaredError
-from chainrule.optimizers import Clipping, CosineDecay, Optimizer, Schedule, WarmUp
+from chainrule.optimizers import Clipping, CosineDecay, Held, Optimizer, Schedule, WarmUp
 from chainrule.regularizers import L2, PerExample, Regularizer
+from chainrule.training import averaging, snapshots  # noqa: F401 (they are in the catalogue of ensembles)
+from chainrule.training.members import Ensemble
 
-FAMILIES: tuple[type[Definition], ...] = (Layer, Loss, Optimizer, Schedule, Clipping, Initializer, Regularizer)
+FAMILIES: tuple[type[Definition], ...] = (
+    Layer,
+    Loss,
+    Optimizer,
+    Schedule,
+    Clipping,
+    Initializer,
+    Regularizer,
+    Ensemble,
+)
 
 
 def squared(axes: tuple[str, ...]) -> str:
@@ -90,6 +102,7 @@ EXAMPLES: dict[str, Definition] = {
     "Residual": Residual(Dense(4), Tanh()),
     "Sum": Sum(Dense(3), Network(Dense(3), Tanh())),
     "Siamese": Siamese(Dense(3), Tanh(), Dense(2)),
+    "Shared": Shared(Dense(3), Tanh()),
     "Branch": Branch(Dense(3), Network(Dense(2), Tanh()), Dense(4)),
     "Conv1D": Conv1D(2, 3, stride=2, padding=((2, 1),)),
     "Conv2D": Conv2D(4, (2, 3), stride=(1, 2), padding="same", groups=2),
@@ -134,6 +147,7 @@ EXAMPLES: dict[str, Definition] = {
     "SampleWeighted": SampleWeighted(SquaredError()),
     "ClassWeighted": ClassWeighted(CrossEntropy(), (0.5, 1.0, 2.0)),
     "WarmUp": WarmUp(CosineDecay(0.1, 0.01), 8),
+    "Held": Held(CosineDecay(0.1, 0.01), 0.5),
     "PerExample": PerExample(L2(5.0)),
 }
 
@@ -237,6 +251,9 @@ def exported() -> dict[str, Any]:
         "data.reading",
         "data.audio",
         "data.text",
+        "training.members",
+        "training.snapshots",
+        "training.averaging",
     ):
         loaded = importlib.import_module(f"chainrule.{module}")
         found.update((name, value) for name, value in vars(loaded).items() if inspect.isclass(value))

@@ -21,6 +21,7 @@ from chainrule.initializers import (
     LeCunUniform,
     Normal,
     Orthogonal,
+    RandomSigns,
     Uniform,
     Zeros,
 )
@@ -31,6 +32,7 @@ MOMENTS: dict[Initializer, tuple[float, float]] = {
     Zeros(): (0, 0),
     Constant(0.5): (0.5, 0),
     ForgetGateOnes(): (1 / OUT, (1 - 1 / OUT) / OUT),
+    RandomSigns(): (0, 1),
     Normal(0.3, mean=1.0): (1, 0.09),
     Uniform(-1.0, 2.0): (0.5, 9 / 12),
     GlorotUniform(): (0, 2 / (IN + OUT)),

@@ -25,7 +25,7 @@ def test_a_member_is_the_network_whose_seed_is_the_next() -> None:
     step = assemble(network, cr.CrossEntropy(), cr.Adam(0.01), {"i": 4}, regularizers=(cr.L2(0.01),))
     many = ensemble(step, MEMBERS)
     rates = np.full(4 * 10, 0.01)
-    run = Run(first_states(step, MEMBERS, 7), many.learnt, 4, 10, 7)
+    run = Run(first_states(step, many, MEMBERS, 7), many.learnt, 4, 10, 7)
     train_to_end(Trainer(many, Shuffled(InMemory(data), MEMBERS), run, batch_size=16, rates=rates))
     losses = []
     for member in range(MEMBERS):
@@ -98,4 +98,5 @@ def test_bad_input() -> None:
 
 
 def test_member_of() -> None:
-    assert np.array_equal(member_of({"W": np.arange(6).reshape(3, 2)}, 1)["W"], [2, 3])
+    found = member_of({"W": np.arange(6).reshape(3, 2), "V": np.arange(2)}, 1, {"W"})
+    assert np.array_equal(found["W"], [2, 3]) and np.array_equal(found["V"], [0, 1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -33,7 +32,9 @@ from chainrule.data.target import Target
 from chainrule.definition import refuse_class
 from chainrule.errors import ChainruleError
 from chainrule.estimators import defaults
+from chainrule.estimators.counts import count
 from chainrule.estimators.measure import Measure
+from chainrule.estimators.members import Members
 from chainrule.estimators.model import (
     Specification,
     check_learning,
@@ -51,10 +52,11 @@ from chainrule.layers import as_layer
 from chainrule.layers.composition import Reading
 from chainrule.losses import Loss
 from chainrule.training.callbacks import Callback, EarlyStopping, Run, as_callbacks
-from chainrule.training.ensemble import Shuffled, first_states, member_of
+from chainrule.training.ensemble import Shuffled
 from chainrule.training.history import History
-from chainrule.training.loop import Trainer, first_state, train_to_end
+from chainrule.training.loop import Trainer, train_to_end
 from chainrule.training.programs import backend_name
+from chainrule.training.snapshots import Keeper, OneRun
 from chainrule.training.source import InMemory, Source, steps_per_epoch
 from chainrule.training.step import TrainingStep
 from chainrule.training.weighting import RowWeighted
@@ -75,7 +77,7 @@ class TrainingRun:
     longest: int | None = None  # row, where rows differ in length
 
 
-class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
+class NetworkEstimator(Members, BaseEstimator):  # type: ignore[misc]
     """Common to ``Classifier`` and ``Regressor``; the targets are theirs."""
 
     # What fit leaves, beside scikit-learn's own.
@@ -176,10 +178,10 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         seed = self._seed()
         state = self._first_state(seed)
         batch_size = self._rows_a_step(len(rows))
-        epochs = _count("epochs", self.epochs, defaults.default_epochs(len(rows), batch_size, self.input_))
+        epochs = self._epochs(defaults.default_epochs(len(rows), batch_size, self.input_))
         run = Run(state, self._names(), epochs, steps_per_epoch(len(rows), batch_size), seed)
         rates = self.specification_.optimizer.rates(run.steps)
-        return self._trainer(run, rows, aside, batch_size, rates, watched)
+        return self._trainer(run, rows, aside, batch_size, rates, watched, self._keepers())
 
     def _specified(
         self, X: Any, y: Any, sample_weight: Any = None, validation: tuple[Any, Any] | None = None
@@ -198,12 +200,14 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _rows_a_step(self, rows: int) -> int:
         """The size of a minibatch, where there are so many rows."""
-        return _count("batch_size", self.batch_size, defaults.default_batch_size(rows, self.input_), rows)
+        return count("batch_size", self.batch_size, defaults.default_batch_size(rows, self.input_), rows)
 
     def _fit_more(self, X: Any, y: Any, sample_weight: Any) -> Self:
         """One epoch more on these rows, at a constant rate; the first call decides how rows and targets are read."""
         backend_name(self.backend)
         first = not hasattr(self, "parameters_")
+        if first and isinstance(self.ensemble, OneRun):
+            raise ChainruleError(f"{self.ensemble!r} takes networks from a whole run; call fit, not partial_fit")
         rows = self._rows(X, y, sample_weight, reset=first, text_at=frozenset() if first else self._text_at())
         if first:
             self.target_ = self._fit_target(rows.y, rows.weights)
@@ -231,13 +235,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             self._seed_ = self._seed()
             self._state = {**self._first_state(self._seed_), **self.parameters_}
         return {name: np.array(value) for name, value in self._state.items()}
-
-    def _first_state(self, seed: int) -> dict[str, Array]:
-        """Parameters and optimizer states before the first step; of all members, where it is an ensemble."""
-        specification, backend = self.specification_, backend_name(self.backend)
-        if specification.members is None:
-            return first_state(specification.step, seed, backend=backend)
-        return first_states(specification.step, specification.members, seed, backend)
 
     def _rows(self, X: Any, y: Any, sample_weight: Any, *, reset: bool, text_at: Collection[int] = frozenset()) -> Rows:
         """Everything that was given, read and checked."""
@@ -314,7 +311,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
             reading,
             regularizers,
             self.clipping,
-            None if self.ensemble is None else _count("ensemble", self.ensemble, 1),
         )
         found = output_shape(made.step)
         if found not in self._accepted(loss):
@@ -322,7 +318,7 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
                 f"the network ends in {_shape(found)} a row; {loss!r} with {self._described()} needs "
                 f"{_shape(units if isinstance(units, tuple) else (units,))}: end it with Dense({units})"
             )
-        self.specification_ = made
+        self.specification_ = self._with_members(made)
 
     def _check_augmentation(self, loss: Loss) -> None:
         if mixup_of(as_augmentations(self.augmentation)) is not None and "t" in loss.system.input_by_name:
@@ -423,15 +419,17 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         batch_size: int,
         rates: Array,
         watched: Sequence[str] = (),
+        keepers: tuple[Keeper, ...] = (),
     ) -> Trainer:
         """A run on these rows, with everything that is to watch it."""
         from chainrule.training.notebook import live_display
 
         stopping = self._early_stopping()
-        if self.early_stopping is None and aside is not None:
+        if self.early_stopping is None and aside is not None and not keepers:
             # Nothing was said, but there are validation rows: the best epoch is kept, and none is left out.
             stopping = EarlyStopping(patience=run.epochs)
-        watching: list[Callback] = [stopping] if stopping is not None else []
+        # What is kept is a part of the state before others look at it, a checkpoint above all.
+        watching: list[Callback] = [*keepers, *([] if stopping is None else [stopping])]
         watching += list(as_callbacks(self.callbacks))
         watching += [live_display()] if self.verbose else []
         self.history_ = run.history
@@ -461,47 +459,15 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
         run, data = trainer.run, trainer.source
         data = data.source if isinstance(data, Shuffled) else data
         self.parameters_ = {name: np.asarray(run.state[name]) for name in run.parameters}
-        self._state, self._seed_ = dict(run.state), run.seed
+        self._state = {name: run.state[name] for name in run.state if name in trainer.step.system.input_by_name}
+        self._seed_ = run.seed
         self.n_iter_ = run.epoch
         longest = int(data.sequences.lengths.max()) if isinstance(data, Buckets) else None
         self.training_ = TrainingRun(
             data.rows, trainer.batch_size, run.epochs, run.seed, set_aside, run.computed_by, longest
         )
         self.best_epoch_ = run.best_epoch or run.epoch
-
-    def member(self, number: int) -> Self:
-        """One network of an ensemble, counted from 0, as a model of its own.
-
-        Raises ChainruleError where this is no ensemble, or has no such member.
-        """
-        check_is_fitted(self, "parameters_")
-        members = self.specification_.members
-        if members is None:
-            raise ChainruleError("this model is one network, no ensemble of several (ensemble=None)")
-        if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < members:
-            raise ChainruleError(f"there is no member {number!r}; the ensemble has 0 to {members - 1}")
-        one = copy(self)
-        one.ensemble = None
-        one.specification_ = replace(self.specification_, members=None)
-        one.parameters_ = member_of(self.parameters_, int(number))
-        if hasattr(self, "_state"):
-            one._state, one._seed_ = member_of(self._state, int(number)), self._seed_ + int(number)
-        return one
-
-    def dropout_ensemble(self, networks: int = 50) -> Self:
-        """The networks that dropout makes of this one, as an ensemble: each leaves out units of its own, for all rows.
-
-        It predicts as any ensemble does (Monte Carlo dropout); parameters are shared.
-        Raises ChainruleError where the network has no dropout, or is an ensemble already.
-        """
-        check_is_fitted(self, "parameters_")
-        if self.specification_.members is not None:
-            raise ChainruleError("this is an ensemble already; ask one of its networks: member(0).dropout_ensemble()")
-        specification = replace(self.specification_, thinned=_count("networks", networks, 1))
-        _ = specification.trained  # a network without dropout is refused now
-        several = copy(self)
-        several.specification_ = specification
-        return several
+        self._take_members(trainer)
 
     # --- predicting ---------------------------------------------------------------------------------------------------
 
@@ -539,13 +505,6 @@ class NetworkEstimator(BaseEstimator):  # type: ignore[misc]
 def _texts_at(X: Data) -> Collection[int]:
     """The positions of the columns of text in rows."""
     return frozenset(X.texts) if isinstance(X, Frame) else frozenset()
-
-
-def _count(name: str, given: Any, default: int, most: int | None = None) -> int:
-    value = default if given is None else given
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ChainruleError(f"{name} is a whole number of at least 1, not {given!r}")
-    return int(value) if most is None else min(int(value), most)
 
 
 def _shape(shape: tuple[int, ...]) -> str:

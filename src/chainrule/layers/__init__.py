@@ -20,6 +20,7 @@ from chainrule.layers.activation import (
     Tanh,
     TanhGELU,
 )
+from chainrule.layers.adapters import ChannelScale, ChannelScaleShift, Scale, ScaleShift, Shared
 from chainrule.layers.adaptive import AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool, GlobalMaxPool
 from chainrule.layers.attention import Attention, CrossAttention, MultiHeadAttention
 from chainrule.layers.composition import Composed, Composition, Tensor, fans, initialization
@@ -66,6 +67,8 @@ __all__ = [
     "Bidirectional",
     "BilinearUpSample2D",
     "Branch",
+    "ChannelScale",
+    "ChannelScaleShift",
     "Composed",
     "Composition",
     "Conv1D",
@@ -115,7 +118,10 @@ __all__ = [
     "Reshape",
     "Residual",
     "RotaryPositions",
+    "Scale",
+    "ScaleShift",
     "SeparableConv2D",
+    "Shared",
     "SiLU",
     "Siamese",
     "Sigmoid",

@@ -81,6 +81,7 @@ class Composition:
 
     ``lengths``: axis → the integers ``n[b]`` that say how many of its positions belong to each row.
     ``context``: what an encoder wrote, for the decoder that is being written.
+    ``shared``: the parameters that the members of an ensemble have in common.
     """
 
     def __init__(self, inputs: Iterable[Input], sizes: Mapping[str, int | None]) -> None:
@@ -95,6 +96,7 @@ class Composition:
         self.constants: dict[str, tuple[float, ...]] = {}
         self.lengths: dict[str, Tensor] = {}
         self.context: Tensor | None = None
+        self.shared: set[str] = set()
 
     def scope(self, family: str) -> str:
         """The next scope of a family: ``dense1``, ``dense2``, …"""

@@ -6,8 +6,10 @@ from chainrule.optimizers.descent import SGD, GradientDescent, Momentum, Nestero
 from chainrule.optimizers.optimizer import Optimizer
 from chainrule.optimizers.schedules import (
     ConstantRate,
+    CosineCycles,
     CosineDecay,
     ExponentialDecay,
+    Held,
     OneCycle,
     Schedule,
     StepDecay,
@@ -32,9 +34,11 @@ __all__ = [
     "ClipValue",
     "Clipping",
     "ConstantRate",
+    "CosineCycles",
     "CosineDecay",
     "ExponentialDecay",
     "GradientDescent",
+    "Held",
     "Lion",
     "Momentum",
     "NAdam",

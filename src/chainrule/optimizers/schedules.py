@@ -84,6 +84,23 @@ class CosineDecay(Schedule):
 
 
 @dataclass(frozen=True, repr=False)
+class CosineCycles(Schedule):
+    """From ``rate`` to ``final`` along half a cosine, so many times over, with a sudden return between them."""
+
+    source = "Loshchilov and Hutter, SGDR (2017), eq. 5; Huang et al., Snapshot Ensembles (2017), eq. 2"
+    equations = """
+    axis t
+    data η0, η1, m
+    u[t] = m*t/size(t)
+    η[t] = η1 + (η0 - η1)*(1 + cos(π*(u[t] - floor(u[t]))))/2
+    """
+
+    rate: float = symbol("η0", 0.01, low=0)
+    cycles: float = symbol("m", 5, low=1)
+    final: float = symbol("η1", 0.0, low=0)
+
+
+@dataclass(frozen=True, repr=False)
 class OneCycle(Schedule):
     """Up from peak/``start`` to ``peak`` over the part ``rise`` of the steps, then down to peak/``start``/``end``."""
 
@@ -133,9 +150,40 @@ class WarmUp(Schedule):
 
     @property
     def written(self) -> System:
-        inner = self.then.written
-        names = {name: f"ζ.{name}" for name in inner.tensor_axes} | {"η": "ζ"}
-        axes = {name: (f"u.{name}",) for name in inner.axes} | {"t": ("u",)}
-        then = instantiate(inner, names, axes)
+        then = _placed(self.then.written, "ζ", "u")
         relations = tuple(size for size in then.sizes if size[0] != "u")
         return System((*then.equations, *self.system.equations), (), (*self.system.sizes, *relations))
+
+
+@dataclass(frozen=True, repr=False)
+class Held(Schedule):
+    """The rates of ``first`` over the part ``until`` of the steps; then its rate there, to the end."""
+
+    source = "Izmailov et al., Averaging Weights Leads to Wider Optima and Better Generalization (2018), §3.2"
+    equations = """
+    axis t
+    data ρ, ζ[t]
+    h = floor(ρ*size(t))
+    held = sum[t](ζ[t]*[t = h])
+    η[t] = where(t <= h, ζ[t], held)
+    """
+
+    first: Schedule
+    until: float = symbol("ρ", 0.75, low=0, below=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_instance("Held", "first", self.first, Schedule)
+
+    @property
+    def written(self) -> System:
+        first = _placed(self.first.written, "ζ", "t")
+        constant = Equation("ρ", (), Number(self.until))
+        return System((*first.equations, constant, *self.system.equations), (), first.sizes)
+
+
+def _placed(schedule: System, name: str, along: str) -> System:
+    """The equations of a schedule within those of another, which read ``name[along]`` for its rates."""
+    names = {tensor: f"{name}.{tensor}" for tensor in schedule.tensor_axes} | {"η": name}
+    axes = {axis: (f"{along}.{axis}",) for axis in schedule.axes} | {"t": (along,)}
+    return instantiate(schedule, names, axes)

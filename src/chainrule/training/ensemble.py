@@ -1,12 +1,13 @@
 """An ensemble of networks as one training step: everything that is learnt has one more axis, of the members.
 
 Each member starts from its own first values and sees the rows in its own order; apart from that they are the same
-network, and no equation joins them but the two at the end: the mean prediction and the mean loss.
+network, and no equation joins them but the two at the end, the mean prediction and the mean loss; unless they have
+parameters in common (``sharing.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.equations.lift import lift
-from chainrule.equations.node import Apply, Equation, Number, Reduce, access
+from chainrule.equations.node import Equation
 from chainrule.equations.system import System
 from chainrule.layers.composition import Tensor
 from chainrule.training.loop import first_state
+from chainrule.training.sharing import SCOPE, mean_over, trained_together
 from chainrule.training.source import InMemory, Source
 from chainrule.training.step import TrainingStep
 
 Array = NDArray[Any]
 
 AXES = ("e", "member")  # of the members: the first that the network does not have
-SCOPE = "ensemble"
 
 
 def ensemble_axis(step: TrainingStep) -> str:
@@ -35,25 +36,29 @@ def ensemble_axis(step: TrainingStep) -> str:
 def ensemble(step: TrainingStep, members: int) -> TrainingStep:
     """The training step of so many networks like that of ``step``.
 
-    Parameters, states and ``rows`` have the axis of the members in front.  The prediction is the mean over members
-    (of probabilities, of means); ``measured`` is the mean of their losses.  The parameters of ``distribution`` are
-    those of each member, [e, b, …].
+    Parameters but those that are shared, states and ``rows`` have the axis of the members in front.  The prediction is
+    the mean over members (of probabilities, of means); ``measured`` is the mean of their losses.  The parameters of
+    ``distribution`` are those of each member, [e, b, …].
     """
     along = ensemble_axis(step)
-    learnt = {tensor.name for tensor in step.system.inputs if tensor.role in ("parameter", "state", "random")}
+    own = {t.name for t in step.system.inputs if t.role in ("parameter", "state", "random")} - step.shared
+    trained = (
+        trained_together(step, along, members)
+        if step.shared
+        else replace(step, system=_lifted(step.system, along, members, {*own, "rows"}))
+    )
+    return averaged(trained, _lifted(step.evaluation, along, members, own), along)
 
-    def lifted(system: System, *also: str) -> System:
-        return lift(system, along, members, [t.name for t in system.inputs if t.name in learnt or t.name in also])
 
-    return averaged(replace(step, system=lifted(step.system, "rows")), lifted(step.evaluation), along)
+def _lifted(system: System, along: str, members: int, inputs: Container[str]) -> System:
+    return lift(system, along, members, [tensor.name for tensor in system.inputs if tensor.name in inputs])
 
 
 def averaged(step: TrainingStep, lifted: System, along: str) -> TrainingStep:
     """The step whose prediction and loss are means over the axis ``along`` of its ``lifted`` evaluation."""
 
     def mean(name: str, axes: tuple[str, ...]) -> Equation:
-        total = Reduce("sum", (along,), access(name, (along, *axes)))
-        return Equation(f"{SCOPE}.{name.rpartition('.')[2]}", axes, Apply("/", (total, Number(along))))
+        return Equation(f"{SCOPE}.{name.rpartition('.')[2]}", axes, mean_over(along, name, axes))
 
     prediction = mean(step.prediction.name, step.prediction.axes)
     loss = mean(step.measured, ())
@@ -71,15 +76,28 @@ def averaged(step: TrainingStep, lifted: System, along: str) -> TrainingStep:
     )
 
 
-def first_states(step: TrainingStep, members: int, seed: int, backend: str | None = None) -> dict[str, Array]:
-    """The first values of each member, [e, …]: those of a network alone whose seed is the next one."""
+def of_each(trained: TrainingStep, along: str) -> frozenset[str]:
+    """The inputs of an ensemble's step that each member along the axis has of its own."""
+    return frozenset(tensor.name for tensor in trained.system.inputs if tensor.axes[:1] == (along,))
+
+
+def first_states(
+    step: TrainingStep, trained: TrainingStep, members: int, seed: int, backend: str | None = None
+) -> dict[str, Array]:
+    """The first values of each member, [e, …]: those of a network alone, a ``step``, whose seed is the next one.
+
+    What is shared in the ``trained`` ensemble starts as in the first of them.
+    """
     states = [first_state(step, seed + member, backend=backend) for member in range(members)]
-    return {name: np.stack([state[name] for state in states]) for name in states[0]}
+    own = of_each(trained, ensemble_axis(step))
+    return {
+        name: np.stack([state[name] for state in states]) if name in own else value for name, value in states[0].items()
+    }
 
 
-def member_of(parameters: Mapping[str, Array], member: int) -> dict[str, Array]:
-    """The parameters of one member."""
-    return {name: np.array(value[member]) for name, value in parameters.items()}
+def member_of(parameters: Mapping[str, Array], member: int, own: Container[str]) -> dict[str, Array]:
+    """The parameters of one member, of which some are its ``own`` and the others shared."""
+    return {name: np.array(value[member] if name in own else value) for name, value in parameters.items()}
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class TrainingStep:
     ``evaluation``; those that the network does not give are not there.
     ``initialization``: from sizes and the seed to every parameter's first value.
     ``sources``: input of the network or the loss → the whole training set's tensor: x → X.
+    ``shared``: the parameters that the members of an ensemble of this network have in common.
     """
 
     system: System
@@ -64,6 +65,7 @@ class TrainingStep:
     loss: str = "C"
     gradient_norm: str = "gradient_norm"
     measured: str = "C"
+    shared: frozenset[str] = frozenset()
 
     @property
     def distribution_system(self) -> System:
@@ -143,6 +145,7 @@ def assemble(
         gradients=log.gradients,
         optimizer=optimizer,
         loss="C0" if "C0" in forward.by_name else "C",
+        shared=frozenset(gathered.shared & forward.input_by_name.keys()),
     )
 
 

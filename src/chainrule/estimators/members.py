@@ -1,0 +1,154 @@
+"""Estimators of several networks: where their members come from, and each as a model of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from chainrule.definition import Definition, refuse_class
+from chainrule.errors import ChainruleError
+from chainrule.estimators.counts import count
+from chainrule.estimators.model import Specification
+from chainrule.training import averaging, snapshots  # noqa: F401 (their names can be read back from texts)
+from chainrule.training.ensemble import first_states, member_of, of_each
+from chainrule.training.loop import Trainer, first_state
+from chainrule.training.members import Ensemble, SharedWeights
+from chainrule.training.programs import backend_name
+from chainrule.training.snapshots import Keeper, OneRun
+from chainrule.training.statistics import made_anew, of_minibatches
+
+Array = NDArray[Any]
+
+
+def members_of(ensemble: Any) -> int | None:
+    """How many networks are trained at once; None for one.  Raises ChainruleError for what is no ensemble."""
+    refuse_class("ensemble", "ensemble", ensemble, Ensemble)
+    match ensemble:
+        case None | OneRun():
+            return None
+        case SharedWeights():
+            return ensemble.members
+    if isinstance(ensemble, str | Definition):
+        raise ChainruleError(
+            f"ensemble is a number of networks, or one of {', '.join(f'{n}()' for n in Ensemble.catalogue)}, "
+            f"not {ensemble!r}"
+        )
+    return count("ensemble", ensemble, 1)
+
+
+class Members:
+    """What ``Classifier`` and ``Regressor`` do to be several networks."""
+
+    def _with_members(self, specification: Specification) -> Specification:
+        """The specification, of one network, of what is trained: with the members and learning rates of the ensemble.
+
+        Raises ChainruleError where the network has none.
+        """
+        model: Any = self
+        ensemble = model.ensemble
+        made = replace(specification, members=members_of(ensemble))
+        if isinstance(ensemble, SharedWeights):
+            made = replace(made, network=ensemble.network(made.network))
+        if isinstance(ensemble, OneRun):
+            rates = ensemble.schedule(made.optimizer.schedule)
+            made = replace(made, optimizer=replace(made.optimizer, learning_rate=rates))
+        return made
+
+    def _epochs(self, usual: int) -> int:
+        """The epochs of a run, ``usual`` where none are given."""
+        model: Any = self
+        epochs = count("epochs", model.epochs, usual)
+        if not isinstance(model.ensemble, OneRun):
+            return epochs
+        return model.ensemble.epochs(None if model.epochs is None else epochs, epochs)
+
+    def _first_state(self, seed: int) -> dict[str, Array]:
+        """Parameters and optimizer states before the first step; of all members, where it is an ensemble."""
+        model: Any = self
+        specification, backend = model.specification_, backend_name(model.backend)
+        if specification.members is None:
+            return first_state(specification.step, seed, backend=backend)
+        return first_states(specification.step, specification.trained, specification.members, seed, backend)
+
+    def _keepers(self) -> tuple[Keeper, ...]:
+        """What keeps networks from one run.  Raises ChainruleError where something else decides which is kept."""
+        model: Any = self
+        if not isinstance(model.ensemble, OneRun):
+            return ()
+        if model.early_stopping:
+            raise ChainruleError(
+                f"{model.ensemble!r} takes networks from a whole run, which early_stopping={model.early_stopping!r} "
+                "would end; leave it out"
+            )
+        return (model.ensemble.keeper(model.specification_.step, model.backend),)
+
+    def _take_members(self, trainer: Trainer) -> None:
+        """What the run has kept, as the networks that predict."""
+        model: Any = self
+        for keeper in trainer.callbacks:
+            if isinstance(keeper, Keeper):
+                found = keeper.found(trainer.run)
+                parameters = {name: np.array(value) for name, value in found.parameters.items()}
+                if found.moved:
+                    parameters |= self._statistics(trainer, parameters, found.members)
+                model.parameters_ = parameters
+                model.specification_ = replace(model.specification_, members=found.members)
+                if found.moved or found.members is not None:
+                    del model._state  # what the optimizer knows is of another network
+
+    def _statistics(self, trainer: Trainer, parameters: Mapping[str, Array], members: int | None) -> dict[str, Array]:
+        """Running means for these parameters, those of each member where there are several."""
+        model: Any = self
+        specification: Specification = model.specification_
+        step = replace(specification, network=of_minibatches(specification.network)).step
+
+        def of(one: Mapping[str, Array]) -> dict[str, Array]:
+            return made_anew(step, one, trainer.source, trainer.batch_size, trainer.run.seed, model.backend)
+
+        if members is None:
+            return of(parameters)
+        every = [of(member_of(parameters, member, parameters.keys())) for member in range(members)]
+        return {name: np.stack([one[name] for one in every]) for name in every[0]}
+
+    def member(self, number: int) -> Self:
+        """One network of an ensemble, counted from 0, as a model of its own.
+
+        Raises ChainruleError where this is no ensemble, or has no such member.
+        """
+        model: Any = self
+        check_is_fitted(self, "parameters_")
+        members = model.specification_.members
+        if members is None:
+            raise ChainruleError("this model is one network, no ensemble of several (ensemble=None)")
+        if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < members:
+            raise ChainruleError(f"there is no member {number!r}; the ensemble has 0 to {members - 1}")
+        own = of_each(model.specification_.trained, model.specification_.along)
+        one = copy(model)
+        one.ensemble = None
+        one.specification_ = replace(model.specification_, members=None)
+        one.parameters_ = member_of(model.parameters_, int(number), own)
+        if hasattr(model, "_state"):
+            one._state, one._seed_ = member_of(model._state, int(number), own), model._seed_ + int(number)
+        return one  # type: ignore[no-any-return]
+
+    def dropout_ensemble(self, networks: int = 50) -> Self:
+        """The networks that dropout makes of this one, as an ensemble: each leaves out units of its own, for all rows.
+
+        It predicts as any ensemble does (Monte Carlo dropout); parameters are shared.
+        Raises ChainruleError where the network has no dropout, or is an ensemble already.
+        """
+        model: Any = self
+        check_is_fitted(self, "parameters_")
+        if model.specification_.members is not None:
+            raise ChainruleError("this is an ensemble already; ask one of its networks: member(0).dropout_ensemble()")
+        specification = replace(model.specification_, thinned=count("networks", networks, 1))
+        _ = specification.trained  # a network without dropout is refused now
+        several = copy(model)
+        several.specification_ = specification
+        return several  # type: ignore[no-any-return]
