@@ -25,6 +25,7 @@ from chainrule.losses import Hinge, Loss, MulticlassHinge
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.members import Ensemble
 from chainrule.training.metrics import class_score
 from chainrule.training.step import TrainingStep
 
@@ -53,7 +54,8 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     regularizer : one, or a tuple of them, added to the loss.
     clipping : of the gradients.
     ensemble : how many networks to train at once, each from first values and with an order of rows of its own; the
-        prediction is the mean of theirs (``member(0)`` is one of them).  None for one network.
+        prediction is the mean of theirs (``member(0)`` is one of them).  None for one network; ``BatchEnsemble()`` and
+        ``TabM()`` for networks that share weights, ``Snapshots()``, ``SWA()`` and ``SWAG()`` for those of one run.
     early_stopping : True, or ``EarlyStopping(metric, patience)``; None keeps the best epoch where there are
         validation rows; False keeps the last.
     validation_fraction : share of the rows set aside, the same of every class; None for 0.1 from 4,000 rows on.
@@ -88,7 +90,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         batch_size: int | None = None,
         regularizer: Regularizer | tuple[Regularizer, ...] | None = None,
         clipping: Clipping | None = None,
-        ensemble: int | None = None,
+        ensemble: int | Ensemble | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
         class_weight: Mapping[Any, float] | str | None = None,

@@ -25,6 +25,7 @@ from chainrule.losses import CountLoss, Loss, SampleWeighted
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
 from chainrule.training.callbacks import EarlyStopping
+from chainrule.training.members import Ensemble
 from chainrule.training.metrics import value_score
 from chainrule.training.step import TrainingStep
 
@@ -66,7 +67,7 @@ class Regressor(DistributionMixin, RegressorMixin, Inspection, NetworkEstimator)
         batch_size: int | None = None,
         regularizer: Regularizer | tuple[Regularizer, ...] | None = None,
         clipping: Clipping | None = None,
-        ensemble: int | None = None,
+        ensemble: int | Ensemble | None = None,
         early_stopping: EarlyStopping | bool | None = None,
         validation_fraction: float | None = None,
         reading: ReadingRule | None = None,

@@ -23,7 +23,9 @@ Array = NDArray[Any]
 
 @dataclass
 class Run:
-    """Where training stands.  ``state`` holds parameters and optimizer states by name, as they are now."""
+    """Where training stands.  ``state`` holds parameters and optimizer states by name, as they are now, and what
+    callbacks keep for the end of the run.
+    """
 
     state: dict[str, Array]
     parameters: tuple[str, ...]

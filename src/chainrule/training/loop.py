@@ -247,7 +247,8 @@ class Trainer:
     def _run_steps(self, arrays: Mapping[str, Array], rows: Array) -> Steps:
         """Do the steps on the ``rows`` [s, b] of the arrays."""
         run, first = self.run, self.run.step
-        before = {name: value.copy() for name, value in run.state.items()}
+        read = self.step.system.input_by_name  # what callbacks keep in the state is not
+        before = {name: value.copy() for name, value in run.state.items() if name in read}
         data = {**arrays, **self._constants}
         steps = {"rows": rows, "η": self.rates[first : first + len(rows)]}
         start = time.perf_counter()
