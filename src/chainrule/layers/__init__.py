@@ -20,7 +20,6 @@ from chainrule.layers.activation import (
     Tanh,
     TanhGELU,
 )
-from chainrule.layers.adapters import ChannelScale, ChannelScaleShift, Scale, ScaleShift, Shared
 from chainrule.layers.adaptive import AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool, GlobalMaxPool
 from chainrule.layers.attention import Attention, CrossAttention, MultiHeadAttention
 from chainrule.layers.composition import Composed, Composition, Tensor, fans, initialization
@@ -35,6 +34,7 @@ from chainrule.layers.pooling import AvgPool1D, AvgPool2D, AvgPool3D, MaxPool1D,
 from chainrule.layers.positions import LearnedPositions, RotaryPositions, SinusoidalPositions
 from chainrule.layers.recurrent import GRU, LSTM, RNN, Backward, Bidirectional, RecurrentDropout
 from chainrule.layers.resampling import BilinearUpSample2D, Flatten, Reshape, UpSample1D, UpSample2D
+from chainrule.layers.shared import ChannelScale, ChannelScaleShift, Scale, ScaleShift, Shared
 from chainrule.layers.transformer import (
     DecoderBlock,
     EncoderDecoder,

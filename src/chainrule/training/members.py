@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from chainrule.definition import Definition, check_count
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Constant, Initializer, RandomSigns
-from chainrule.layers.adapters import adapted, is_adaptable, is_shared, rewritten
 from chainrule.layers.layer import Layer
+from chainrule.layers.shared import adapted, is_adaptable, is_shared, rewritten
 
 _SIGNS = RandomSigns()
 _ONES = Constant(1.0)

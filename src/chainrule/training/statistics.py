@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.layers.adapters import rewritten
 from chainrule.layers.layer import Layer
 from chainrule.layers.normalization import BatchNorm
+from chainrule.layers.shared import rewritten
 from chainrule.training.prefetch import chunks
 from chainrule.training.programs import program
 from chainrule.training.source import Source
