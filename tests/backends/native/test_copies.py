@@ -61,6 +61,31 @@ def test_members_are_networks_alone(threads: int) -> None:
         assert all(np.array_equal(found[name][:, member], expected[name]) for name in outputs)
 
 
+def test_calls_of_one_step_and_of_several_give_the_same_bits() -> None:
+    network = cr.Network(cr.Dense(128), cr.ReLU(), cr.Dense(128), cr.ReLU(), cr.Dense(2))
+    step = assemble(network, cr.CrossEntropy(), cr.AdamW(0.01), {"i": 6})
+    learnt = [t.name for t in step.system.inputs if t.role in ("parameter", "state")]
+    program = compile(lift(step.system, "e", 2, [*learnt, "rows"]), (step.cost,), backend="native")
+    generator = np.random.default_rng(0)
+    data = {"X": generator.normal(size=(ROWS, 6)), "T": generator.integers(0, 2, ROWS)}
+    rows, rates = generator.integers(0, ROWS, (STEPS, 2, 16)), np.full(STEPS, 0.01)
+    first = {name: np.stack([first_state(step, seed)[name] for seed in range(2)]) for name in learnt}
+    made = []
+    for sizes in ([STEPS], [1] * STEPS, [1, STEPS - 1]):
+        state, costs, at = dict(first), [], 0
+        for size in sizes:
+            some = slice(at, at + size)
+            costs.append(program.run(data, state, {"rows": rows[some], "η": rates[some]}, first_step=at)[step.cost])
+            at += size
+        made.append((np.concatenate(costs), state))
+    for costs, state in made[1:]:
+        assert np.array_equal(costs, made[0][0])
+        assert all(np.array_equal(state[name], made[0][1][name]) for name in learnt)
+    state = dict(first)
+    alone = program.run({**data, "rows": rows[0], "η": 0.01}, state)  # one step, without an axis of steps
+    assert np.array_equal(alone[step.cost], made[0][0][0])
+
+
 def test_an_error_in_one_member_is_raised_and_ends_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     system = lift(cr.parse("parameter a\ndata x\na' = a + x"), "e", MEMBERS, ["a", "x"])
     made = compile(system, ("a'",), backend="native")
@@ -80,3 +105,12 @@ def test_states_of_rows_are_no_members() -> None:
     made = compile(cr.parse("state a[b] = 0\ndata x[b]\na'[b] = a[b] + x[b]"), ("a'",), backend="native")
     assert not isinstance(made, Copies)
     assert np.array_equal(made.run({}, {}, {"x": np.ones((3, 2))})["a'"], [[1, 1], [2, 2], [3, 3]])
+
+
+def test_a_member_of_the_default_network_is_that_network_alone() -> None:
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(80, 6))
+    several = cr.Regressor(epochs=2, batch_size=16, ensemble=2, random_state=0, backend="native").fit(X, X[:, 0])
+    alone = cr.Regressor(epochs=2, batch_size=16, random_state=0, backend="native").fit(X, X[:, 0])
+    first = several.member(0).parameters_
+    assert all(np.array_equal(value, first[name]) for name, value in alone.parameters_.items())

@@ -34,7 +34,10 @@ class Part:
 
 
 class Copies(NativeProgram):
-    """A program of many separate members, which runs of many steps train one beside the other."""
+    """A program of many separate members, which are trained one beside the other, each by the code of a member alone.
+
+    So the bits of a member are those of that system alone, however many steps a call has.
+    """
 
     def __init__(
         self, system: System, outputs: tuple[str, ...], dtype: np.dtype[Any], along: str, members: int, member: System
@@ -54,14 +57,11 @@ class Copies(NativeProgram):
     ) -> dict[str, Array]:
         """See ``Program.run``."""
         count = len(np.asarray(next(iter(steps.values())))) if steps else 1
-        if count == 1:
-            return super().run(values, state, steps, seed, first_step)
-        assert steps is not None
         members = self.members
         states = [{n: v[m] if n in self._lifted else v for n, v in state.items()} for m in range(members)]
         fixed = [{n: np.asarray(v)[m] if n in self._lifted else v for n, v in values.items()} for m in range(members)]
         moving = [
-            {n: np.asarray(v)[:, m] if n in self._lifted else np.asarray(v) for n, v in steps.items()}
+            {n: np.asarray(v)[:, m] if n in self._lifted else np.asarray(v) for n, v in (steps or {}).items()}
             for m in range(members)
         ]
         results: list[list[Mapping[str, Array]]] = [[] for _ in range(members)]
@@ -69,7 +69,8 @@ class Copies(NativeProgram):
         def do(part: Part) -> None:
             m, span = part.member, slice(part.first, part.last)
             some = {name: value[span] for name, value in moving[m].items()}
-            results[m].append(self.member.run(fixed[m], states[m], some, seed, first_step + part.first))
+            found = self.member.run(fixed[m], states[m], some, seed, first_step + part.first)
+            results[m].append(found if some else {name: value[None] for name, value in found.items()})
 
         allowed = threads.limit(requested())
         plan = shared_out(members, count, min(allowed, members))
@@ -77,7 +78,8 @@ class Copies(NativeProgram):
         for name in self.system.updates:
             state[name] = np.stack([one[name] for one in states])
         self._last = self.member._last
-        return {name: self._together(name, results) for name in self.outputs}
+        together = {name: self._together(name, results) for name in self.outputs}
+        return together if steps else {name: value[0] for name, value in together.items()}
 
     def _together(self, name: str, results: list[list[Mapping[str, Array]]]) -> Array:
         """An output of all members, [step, member, …], or that of the first where members do not differ."""
