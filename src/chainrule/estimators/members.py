@@ -17,6 +17,7 @@ from chainrule.estimators.counts import count
 from chainrule.estimators.model import Specification
 from chainrule.training import averaging, snapshots  # noqa: F401 (their names can be read back from texts)
 from chainrule.training.ensemble import first_states, member_of, of_each
+from chainrule.training.history import History
 from chainrule.training.loop import Trainer, first_state
 from chainrule.training.members import Ensemble, SharedWeights
 from chainrule.training.programs import backend_name
@@ -123,13 +124,18 @@ class Members:
         """
         model: Any = self
         check_is_fitted(self, "parameters_")
-        members = model.specification_.members
+        members, thinned = model.specification_.members, model.specification_.thinned
+        if thinned is not None:
+            raise ChainruleError(
+                f"this is {thinned} thinned copies of one network, made anew for each prediction; there is no member to "
+                "take out of it. The network itself is the model whose dropout_ensemble() this is"
+            )
         if members is None:
             raise ChainruleError("this model is one network, no ensemble of several (ensemble=None)")
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < members:
             raise ChainruleError(f"there is no member {number!r}; the ensemble has 0 to {members - 1}")
         own = of_each(model.specification_.trained, model.specification_.along)
-        one = copy(model)
+        one = _apart(model)
         one.ensemble = None
         one.specification_ = replace(model.specification_, members=None)
         one.parameters_ = member_of(model.parameters_, int(number), own)
@@ -149,6 +155,13 @@ class Members:
             raise ChainruleError("this is an ensemble already; ask one of its networks: member(0).dropout_ensemble()")
         specification = replace(model.specification_, thinned=count("networks", networks, 1))
         _ = specification.trained  # a network without dropout is refused now
-        several = copy(model)
+        several = _apart(model)
         several.specification_ = specification
         return several  # type: ignore[no-any-return]
+
+
+def _apart(model: Any) -> Any:
+    """A copy of the model that can be trained without a trace in it."""
+    made = copy(model)
+    made.history_ = History(model.history_.rows())
+    return made
