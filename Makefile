@@ -22,9 +22,10 @@ demo: $(READY)
 	rm -rf runs/digits
 	$(BIN)/chainrule train digits --out runs/digits
 
-# Each test process computes in one thread: the processes are what shares the cores.
+# Each test process computes in one thread: the processes are what shares the cores.  A file is for one of them, so that
+# what its tests share is made once.
 test: $(READY)
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "not peers"
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not peers"
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -39,7 +40,7 @@ bench: $(PEERS_READY)
 	$(PEERS_BIN)/python -m benchmarks.speed
 
 peers: $(PEERS_READY)
-	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS_BIN)/python -m pytest -n $(JOBS) -m peers
+	OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(PEERS_BIN)/python -m pytest -n $(JOBS) --dist loadfile -m peers
 
 setup: $(READY)
 setup-peers: $(PEERS_READY)

@@ -35,14 +35,14 @@ def differentiable(system: System) -> list[str]:
     return [t.name for t in system.inputs if t.name in reached]
 
 
-@settings(max_examples=200)
+@settings(max_examples=120)
 @given(examples())
 def test_text_round_trip(example: Example) -> None:
     check(example.system)
     assert parse(str(example.system)) == example.system
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(examples())
 def test_values_have_the_kind_that_is_promised(example: Example) -> None:
     values = evaluate(example.system, example.values)
@@ -51,7 +51,7 @@ def test_values_have_the_kind_that_is_promised(example: Example) -> None:
         assert np.isfinite(values[name]).all(), name
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(examples())
 def test_derived_gradients_are_differences(example: Example) -> None:
     names = differentiable(example.system)
@@ -61,7 +61,7 @@ def test_derived_gradients_are_differences(example: Example) -> None:
             assert result.error < 1e-6 or abs(result.derived - result.numeric) < 1e-9, str(result)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(examples(smooth=True))
 def test_second_derivatives_are_differences(example: Example) -> None:
     """H·v against a difference of derived gradients."""
@@ -91,7 +91,7 @@ def test_second_derivatives_are_differences(example: Example) -> None:
         assert min(errors) <= 1e-6 * scale + 1e-9, f"{name}: {product} is not {tried}"
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(examples())
 def test_derived_systems_are_systems(example: Example) -> None:
     names = differentiable(example.system)
@@ -101,7 +101,7 @@ def test_derived_systems_are_systems(example: Example) -> None:
         assert parse(str(system)) == system
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(examples())
 def test_every_rewrite_keeps_the_value(example: Example) -> None:
     """Each step of each derivation: the quantity has the same value before and after."""
@@ -134,14 +134,14 @@ def agree(system: System, example: Example, backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(example=examples())
 def test_backends(backend: str, example: Example) -> None:
     agree(example.system, example, backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(example=examples(long=True))
 def test_backends_on_derived_systems(backend: str, example: Example) -> None:
     names = differentiable(example.system)
