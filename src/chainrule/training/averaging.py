@@ -45,26 +45,26 @@ class _Averaged(OneRun):
 
     def epochs(self, given: int | None, usual: int) -> int:
         epochs = usual if given is None else given
-        count, least = epochs + 1 - self._first(epochs), self._least
-        if count < least:
+        count = epochs + 1 - self.begins(epochs)
+        if count < self.fewest:
             raise ChainruleError(
-                f"{self!r} needs the weights of {least} epochs or more, and of epochs={epochs} it would have those of "
-                f"{count}; give more epochs, or a smaller start"
+                f"{self!r} needs the weights of {self.fewest} epochs or more, and of epochs={epochs} it would have "
+                f"those of {count}; give more epochs, or a smaller start"
             )
         return epochs
 
     @property
-    def _least(self) -> int:
+    def fewest(self) -> int:
         """The fewest networks of which there is a mean, or a distribution."""
         return 2
 
-    def _first(self, epochs: int) -> int:
+    def begins(self, epochs: int) -> int:
         """The epoch at whose end averaging begins, from 1."""
         return max(1, math.ceil(self.start * epochs))
 
     def networks(self, run: Run) -> int:
         """How many networks of the run have been averaged so far."""
-        return max(0, run.epoch + 1 - self._first(run.epochs))
+        return max(0, run.epoch + 1 - self.begins(run.epochs))
 
 
 @dataclass(frozen=True, repr=False)
@@ -108,12 +108,12 @@ class SWAG(_Averaged):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in (("members", 1), ("rank", 2)):
-            count = check_count("SWAG", name, getattr(self, name))
-            check_number("SWAG", name, count, low=least)
+        object.__setattr__(self, "members", check_count("SWAG", "members", self.members))
+        object.__setattr__(self, "rank", check_count("SWAG", "rank", self.rank))
+        check_number("SWAG", "rank", self.rank, low=2)
 
     @property
-    def _least(self) -> int:
+    def fewest(self) -> int:
         return 3  # the first is its own mean, and one deviation has no spread
 
     def keeper(self, step: TrainingStep, backend: str | None) -> Keeper:
@@ -189,12 +189,12 @@ class _Distribution(_Mean):
     definition: SWAG
 
     def on_start(self, run: Run) -> None:
-        self.columns = min(self.definition.rank, run.epochs - self.definition._first(run.epochs))
+        self.columns = min(self.definition.rank, run.epochs - self.definition.begins(run.epochs))
         super().on_start(run)
 
     def found(self, run: Run) -> Found:
         count = self.definition.networks(run)
-        if count < self.definition._least:
+        if count < self.definition.fewest:
             return super().found(run)
         members, filled = self.definition.members, min(self.columns, count - 1)
         system = self._of_all(definition_system(DRAWN, "SWAG"))
