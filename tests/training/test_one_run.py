@@ -173,5 +173,9 @@ def test_bad_arguments() -> None:
         cr.SWA(start=1)
     with pytest.raises(ChainruleError, match="SWAG: rank must be a number at least 2, not 1"):
         cr.SWAG(rank=1)
-    with pytest.raises(ChainruleError, match=r"Snapshots\(\) takes networks from a whole run; call fit"):
-        cr.Regressor(ensemble=cr.Snapshots()).partial_fit(X, Y)
+
+
+def test_partial_fit_alone_trains_one_network() -> None:
+    model = cr.Regressor(PLAIN, cr.Gaussian(), ensemble=cr.Snapshots(), backend="numpy", random_state=0)
+    model.partial_fit(X, Y).partial_fit(X, Y)
+    assert model.specification_.members is None and len(model.history_) == 2

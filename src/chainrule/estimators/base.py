@@ -56,7 +56,7 @@ from chainrule.training.ensemble import Shuffled
 from chainrule.training.history import History
 from chainrule.training.loop import Trainer, train_to_end
 from chainrule.training.programs import backend_name
-from chainrule.training.snapshots import Keeper, OneRun
+from chainrule.training.snapshots import Keeper
 from chainrule.training.source import InMemory, Source, steps_per_epoch
 from chainrule.training.step import TrainingStep
 from chainrule.training.weighting import RowWeighted
@@ -206,8 +206,6 @@ class NetworkEstimator(Members, BaseEstimator):  # type: ignore[misc]
         """One epoch more on these rows, at a constant rate; the first call decides how rows and targets are read."""
         backend_name(self.backend)
         first = not hasattr(self, "parameters_")
-        if first and isinstance(self.ensemble, OneRun):
-            raise ChainruleError(f"{self.ensemble!r} takes networks from a whole run; call fit, not partial_fit")
         rows = self._rows(X, y, sample_weight, reset=first, text_at=frozenset() if first else self._text_at())
         if first:
             self.target_ = self._fit_target(rows.y, rows.weights)

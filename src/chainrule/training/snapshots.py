@@ -45,7 +45,7 @@ class Keeper(Callback):
 
 @dataclass(frozen=True, repr=False)
 class OneRun(Ensemble):
-    """Networks from one training run."""
+    """Networks from one run of ``fit``; ``partial_fit`` has no end, and trains the networks that there are."""
 
     def schedule(self, given: Schedule) -> Schedule:
         """The learning rates of the run, from those that it would have had."""
