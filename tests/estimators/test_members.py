@@ -33,5 +33,5 @@ def test_training_a_dropout_ensemble_leaves_no_trace_in_the_network() -> None:
 
 
 def test_a_dropout_ensemble_has_no_members_to_take_out() -> None:
-    with pytest.raises(cr.ChainruleError, match="3 thinned copies of one network"):
+    with pytest.raises(cr.ChainruleError, match="one network 3 times over"):
         fitted().dropout_ensemble(3).member(0)

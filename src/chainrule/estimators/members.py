@@ -127,8 +127,8 @@ class Members:
         members, thinned = model.specification_.members, model.specification_.thinned
         if thinned is not None:
             raise ChainruleError(
-                f"this is {thinned} thinned copies of one network, made anew for each prediction; there is no member to "
-                "take out of it. The network itself is the model whose dropout_ensemble() this is"
+                f"this is one network {thinned} times over, each time with other units left out: they share all "
+                "parameters, and there is no member to take out; the network itself is what made this dropout_ensemble()"
             )
         if members is None:
             raise ChainruleError("this model is one network, no ensemble of several (ensemble=None)")

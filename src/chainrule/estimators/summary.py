@@ -116,12 +116,40 @@ def training_facts(model: Any) -> list[tuple[str, str]]:
     specification, last = model.specification_, dict(model.history_.last)
     facts = [("loss", repr(specification.loss)), ("optimizer", repr(specification.optimizer))]
     facts += [("penalty", repr(penalty)) for penalty in specification.regularizers]
-    facts += [] if specification.members is None else [("ensemble", f"{specification.members} networks")]
+    several = networks(model)
+    facts += [("ensemble", f"{several}, {parameter_count(model):,} parameters in all")] if several else []
     facts += [("augmented", repr(step)) for step in as_augmentations(model.augmentation)]
     computed = f", {model.training_.computed_by}" if model.training_.computed_by else ""
     facts.append(("trained", f"{len(model.history_)} epochs, {int(last.get('steps', 0)):,} steps{computed}"))
     shown = [f"{name.replace('_', ' ')} {value:.4g}" for name, value in last.items() if name not in FIRST[:2]]
     return [*facts, ("last epoch", ", ".join(shown))]
+
+
+def networks(model: Any) -> str:
+    """The networks that predict, in words; nothing where it is one."""
+    specification = model.specification_
+    if specification.thinned is not None:
+        return f"{_networks(specification.thinned)} that dropout makes of one"
+    if specification.members is None:
+        return ""
+    return _networks(specification.members) + (" that share weights" if specification.step.shared else "")
+
+
+def looked_into(model: Any) -> str:
+    """Which network it is that is looked into, in words; nothing where there is one only."""
+    specification = model.specification_
+    if specification.thinned is not None:
+        return f"the network of which dropout makes {specification.thinned}"
+    return "" if specification.members is None else f"the first of {_networks(specification.members)}"
+
+
+def _networks(count: int) -> str:
+    return f"{count} network{'s' if count > 1 else ''}"
+
+
+def parameter_count(model: Any) -> int:
+    """How many numbers were learnt, those of all networks."""
+    return sum(int(model.parameters_[tensor.name].size) for tensor in model.specification_.step.parameters)
 
 
 def layer_rows(system: System) -> list[tuple[str, ...]]:

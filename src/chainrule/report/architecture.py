@@ -10,7 +10,7 @@ from typing import Any
 from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
 from chainrule.equations.walk import tensors
-from chainrule.estimators.summary import Part, parts, scope_of
+from chainrule.estimators.summary import Part, networks, parameter_count, parts, scope_of
 from chainrule.report.page import Section, figure, fold, paragraph, table
 
 WIDTH, HEIGHT, GAP, BETWEEN = 340, 50, 22, 26  # of a box, and what is free below and beside it
@@ -48,6 +48,9 @@ def section(model: Any) -> Section:
     rows.append(("total", "", "", total, work))
     heads = ("layer", "gives", "values a row", "parameters", "multiply-adds a row")
     listed = table("The layers in the order in which they are computed.", heads, rows, numbers=(2, 3, 4))
+    several = networks(model)
+    if several:
+        said += f" It is one of {several}, with {parameter_count(model):,} parameters in all; they predict together."
     if model.input_.length is not None:
         said += " Where rows differ in length, costs are those of one position."
     body = paragraph(said) + figure(drawing, f"From x, what the network reads, to {made[-1].output}.")

@@ -64,12 +64,22 @@ class Attribution:
 
 @dataclass(frozen=True)
 class Explained:
-    """The systems of an explanation.  ``tensor``: where the path runs, x or the embedding of its symbols."""
+    """The systems of an explanation.  ``tensor``: where the path runs, x or the embedding of its symbols; ``axes``: its
+    axes, that of the rows and, where each network of an ensemble has an embedding of its own, that of the networks.
+    """
 
     tensor: str
     gradient: str
     system: System
     before: System | None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        return self.system.input_by_name[self.tensor].axes
+
+    def of_rows(self, values: Array) -> Array:
+        """Values of the tensor with the rows first: [b, …]."""
+        return np.moveaxis(values, self.axes.index("b"), 0)
 
 
 def can_explain(step: TrainingStep) -> bool:
@@ -81,23 +91,26 @@ def attribute(model: Any, encoded: Mapping[str, Array], unit: int, start: Array 
     """The contributions of one row's inputs to output ``unit`` of the prediction.
 
     ``encoded``: what the network reads of that row, [1, …]; ``start``: the beginning of the path, with the axes of one
-    row of what it runs through (0, the mean of scaled inputs, by default).
+    row of what it runs through (0, the mean of scaled inputs, by default).  Of an ensemble, what is explained is the
+    mean over its networks, which it predicts.
     """
-    step = model.specification_.step
-    explained = _explained(step.prediction_system, step.prediction.name)
+    step = model.specification_.trained
+    along = model.specification_.along
+    explained = _explained(step.prediction_system, step.prediction.name, along)
     given = {name: np.asarray(value) for name, value in encoded.items()}
     state = dict(model.parameters_)
     if explained.before is not None:
-        found = program(explained.before, (explained.tensor,), "float64", model.backend).run(given, dict(state))
-        given[explained.tensor] = np.asarray(found[explained.tensor], dtype=np.float64)
-    end = given[explained.tensor][0]
+        read = program(explained.before, (explained.tensor,), "float64", model.backend).run(given, dict(state))
+        given[explained.tensor] = np.asarray(read[explained.tensor], dtype=np.float64)
+    end = explained.of_rows(given[explained.tensor])[0]
     path = _Path(model, explained, given, np.zeros_like(end) if start is None else start, end, unit)
-    return path.integrated()
+    found = path.integrated()
+    return replace(found, parts=found.parts.sum(axis=0)) if along in explained.axes else found
 
 
 @lru_cache(maxsize=32)
-def _explained(system: System, prediction: str) -> Explained:
-    tensor = _path_tensor(system)
+def _explained(system: System, prediction: str, along: str | None) -> Explained:
+    tensor = _path_tensor(system, along)
     assert tensor is not None
     rest, before = system, None
     if tensor != "x":
@@ -114,15 +127,18 @@ def _explained(system: System, prediction: str) -> Explained:
     return Explained(tensor, log.gradients[tensor], log.system, before)
 
 
-def _path_tensor(system: System) -> str | None:
-    """x where it is real; where it is symbols, the one tensor that is looked up by them; None if there are several."""
+def _path_tensor(system: System, along: str | None = None) -> str | None:
+    """x where it is real; where it is symbols, the one tensor that is looked up by them; None if there are several.
+
+    Each network along the axis ``along`` may look it up in an embedding of its own.
+    """
     if system.input_by_name["x"].role == "data":
         return "x"
     reads = [equation for equation in system.equations if "x" in tensors(equation)]
     if len(reads) != 1:
         return None
     direct = any(isinstance(node, Access) and node.tensor == "x" for _, node, _ in occurrences(reads[0].expression))
-    return reads[0].name if direct and len(reads[0].axes) == 3 else None
+    return reads[0].name if direct and sum(axis != along for axis in reads[0].axes) == 3 else None
 
 
 class _Path:
@@ -140,7 +156,7 @@ class _Path:
         self.others = {name: value for name, value in given.items() if name != explained.tensor and name in reads}
         self.pick = pick
         sizes = {**sizes_for_one_row(explained.system)}
-        for axis, size in zip(reads[explained.tensor].axes[1:], end.shape, strict=True):
+        for axis, size in zip((axis for axis in explained.axes if axis != "b"), end.shape, strict=True):
             sizes[axis] = size
         work = sum(multiply_adds(equation, sizes) for equation in explained.system.equations)
         self.most = int(np.clip(MOST_WORK / max(work, 1), FEWEST_POINTS, MOST_POINTS))
@@ -155,10 +171,11 @@ class _Path:
             some = places[first : first + self.at_once]
             padded = np.concatenate([some, np.zeros(self.at_once - len(some))])  # so that there is one size of code
             rows = self.start + padded.reshape(-1, *[1] * self.step.ndim) * self.step
+            rows = np.moveaxis(rows, 0, self.explained.axes.index("b"))
             others = {name: np.repeat(value, len(padded), axis=0) for name, value in self.others.items()}
             found = self.bound({self.explained.tensor: rows, PICK: self.pick, **others})
             values.append(np.asarray(found[VALUE])[: len(some)])
-            slopes.append(np.asarray(found[self.explained.gradient])[: len(some)])
+            slopes.append(self.explained.of_rows(np.asarray(found[self.explained.gradient]))[: len(some)])
         self.points += len(places)
         return np.concatenate(values), np.concatenate(slopes)
 

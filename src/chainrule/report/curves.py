@@ -10,6 +10,7 @@ import numpy as np
 from chainrule.report.figure import ACCENT, DASHES, LINE, SECOND, SOFT, draw, legend, plain
 from chainrule.report.page import Section, figure, paragraph, side_by_side, written
 from chainrule.training.history import FIRST, LAST
+from chainrule.training.snapshots import OneRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,6 +28,8 @@ def section(model: Any) -> Section | None:
     seconds = sum(history["seconds"]) if "seconds" in history else 0.0
     steps = f"{int(last['steps']):,} steps"
     said = f"{len(history)} epochs, {steps}, {written(seconds, 3)} seconds."
+    if model.specification_.members is not None and not isinstance(model.ensemble, OneRun):
+        said += " Losses and sizes of gradients are means over the networks of the ensemble."
     if "validation_loss" in history and model.best_epoch_:
         said += f" The parameters kept are those of epoch {model.best_epoch_}, marked by a line."
     losses = [name for name in ("loss", "validation_loss") if name in history]

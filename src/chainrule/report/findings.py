@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from chainrule.diagnosis import Diagnosis
+from chainrule.estimators.summary import looked_into
 from chainrule.report.judged import Judged
 from chainrule.report.page import Section, fold, paragraph, terms
 
@@ -13,18 +14,19 @@ from chainrule.report.page import Section, fold, paragraph, terms
 def section(judged: Judged, training: tuple[Any, Any] | None) -> Section:
     """What is found on the rows trained on, if they are given, measured against these; else on these."""
     if training is None:
-        return _told(judged.model.check(*judged.given))
-    return _told(judged.model.check(*training, validation=judged.given))
+        return _told(judged.model, judged.model.check(*judged.given))
+    return _told(judged.model, judged.model.check(*training, validation=judged.given))
 
 
 def of_model(model: Any) -> Section:
     """What is found without rows."""
-    return _told(model.check())
+    return _told(model, model.check())
 
 
-def _told(found: Diagnosis) -> Section:
+def _told(model: Any, found: Diagnosis) -> Section:
     """The findings, the gravest first, with what to do."""
-    body = paragraph(found.verdict)
+    which = looked_into(model)
+    body = (paragraph(f"What is examined is {which}.") if which else "") + paragraph(found.verdict)
     for one in found.findings:
         title = f"{one.severity.capitalize()}: {one.kind.replace('-', ' ')}, {one.where}"
         body += f'<div class="finding"><h3>{escape(title)}</h3>{paragraph(one.evidence)}{paragraph(one.advice)}</div>'

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chainrule.errors import ChainruleError
+from chainrule.estimators.summary import networks, parameter_count
 from chainrule.probability.score import Score
 from chainrule.report import (
     architecture,
@@ -156,9 +157,10 @@ def _of_rows(judged: Judged, origin: Origin) -> list[Section | None]:
 
 
 def _summary(model: Any) -> str:
-    count = sum(model.parameters_[tensor.name].size for tensor in model.specification_.step.parameters)
+    count, several = parameter_count(model), networks(model)
     epochs = f"{len(model.history_)} epochs" if len(model.history_) != 1 else "1 epoch"
-    return f"{model._described()}, {count:,} parameters, trained for {epochs} on {model.training_.rows:,} rows."
+    of = f"an ensemble of {several}, " if several else ""
+    return f"{model._described()}, {of}{count:,} parameters, trained for {epochs} on {model.training_.rows:,} rows."
 
 
 def _scores(judged: Judged) -> tuple[Score, ...]:

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from chainrule.data.augment import as_augmentations
+from chainrule.estimators.summary import networks
 from chainrule.report.page import Section, heading, note, paragraph, terms
 
 PACKAGES = ("chainrule", "numpy", "llvmlite", "scikit-learn", "pyarrow")
@@ -29,6 +30,8 @@ def section(model: Any, command: str, remembered: Mapping[str, str]) -> Section:
     ]
     lines += [("penalty", repr(penalty)) for penalty in specification.regularizers]
     lines += [] if specification.clipping is None else [("clipping", repr(specification.clipping))]
+    several = networks(model)
+    lines += [("ensemble", several)] if several else []
     lines += [("augmentation", repr(step)) for step in as_augmentations(model.augmentation)]
     lines += [(f"input: {name}", said) for name, said in model.input_.lines()[:1] if len(model.input_.lines()) == 1]
     lines += [

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.estimators.rows import Rows
+from chainrule.estimators.summary import looked_into
 from chainrule.notation.document import Block, Document, Fold, Folded, Heading
 from chainrule.notation.page import embedded
 from chainrule.report.judged import Judged
@@ -25,6 +26,8 @@ def derivation(model: Any) -> Section:
         f"its loss by one rule, the chain rule in index notation, in {len(derived.equations)} equations. They are "
         "what was computed in training."
     )
+    if model.specification_.members is not None:
+        said += " They are those of one network; each of the ensemble has them, with its own numbers."
     told = fold("Show the derivation", f'<div class="told">{_embedded(derived.document)}</div>')
     return Section("derivation", "Derivation", paragraph(said) + told)
 
@@ -37,9 +40,11 @@ def walk(judged: Judged) -> Section | None:
     inside = _embedded(made.document)
     if len(inside.encode()) > MOST_BYTES:
         return None
+    which = looked_into(judged.model)
     said = (
-        f"One training step on row {row + 1:,} alone, a row predicted neither well nor badly: what is given, forward, "
-        "the loss, the gradients backward and the update, every quantity with its equation and its numbers."
+        f"One training step{f' of {which}' if which else ''} on row {row + 1:,} alone, a row predicted neither well "
+        "nor badly: what is given, forward, the loss, the gradients backward and the update, every quantity with its "
+        "equation and its numbers."
     )
     told = fold(f"Show the {len(made.quantities)} quantities", f'<div class="told">{inside}</div>')
     again = note("chainrule walk opens every number of it into its arithmetic.")
