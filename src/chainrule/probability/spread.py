@@ -42,7 +42,7 @@ def likeliest_spread(distribution: Distribution, y: ArrayLike) -> Array:
             each = -spread(distribution, np.exp(logarithm)).log_prob(y)
             return float(np.mean(each if target is None else each[:, target]))
 
-        return float(np.exp(minimize_scalar(cost, bounds=np.log(FACTORS), method="bounded", options={"xatol": 1e-6}).x))
+        return float(np.exp(minimize_scalar(cost, bounds=np.log(FACTORS), method="bounded", options={"xatol": 1e-4}).x))
 
     return np.array(found(None) if y.ndim == 1 else [found(target) for target in range(y.shape[1])])
 

@@ -13,6 +13,7 @@ from chainrule.backends.native import copies
 from chainrule.backends.native.copies import Copies, Part, shared_out
 from chainrule.backends.threads import at_most
 from chainrule.equations.lift import lift
+from chainrule.errors import ChainruleError
 from chainrule.training.loop import first_state
 from chainrule.training.step import assemble
 
@@ -91,14 +92,21 @@ def test_an_error_in_one_member_is_raised_and_ends_the_others(monkeypatch: pytes
     made = compile(system, ("a'",), backend="native")
     asked = []
 
-    def run(self: object, values: object, state: object, *more: object) -> None:
-        asked.append(values)
+    def launch(self: object, variant: object, words: object, *more: object) -> None:
+        asked.append(words)
         raise RuntimeError("of a member")
 
-    monkeypatch.setattr(copies.NativeProgram, "run", run)
+    monkeypatch.setattr(copies.NativeProgram, "_launch", launch)
     with pytest.raises(RuntimeError, match="of a member"), at_most(2):
         made.run({}, {"a": np.zeros(MEMBERS)}, {"x": np.ones((STEPS, MEMBERS))})
     assert len(asked) <= 2
+
+
+def test_values_for_another_number_of_members_are_named() -> None:
+    system = lift(cr.parse("parameter a\ndata x\na' = a + x"), "e", MEMBERS, ["a", "x"])
+    made = compile(system, ("a'",), backend="native")
+    with pytest.raises(ChainruleError, match=rf"a has the shape \(9,\); its first axis is of {MEMBERS} members"):
+        made.run({}, {"a": np.zeros(9)}, {"x": np.ones((STEPS, MEMBERS))})
 
 
 def test_states_of_rows_are_no_members() -> None:

@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from chainrule.backends.inputs import read
 from chainrule.backends.native import threads
-from chainrule.backends.native.program import NativeProgram
+from chainrule.backends.native.memory import OUTPUT
+from chainrule.backends.native.program import NativeProgram, Variant, in_order
 from chainrule.backends.threads import at_most, requested
 from chainrule.equations.lift import lowered
 from chainrule.equations.node import Number
 from chainrule.equations.system import System
+from chainrule.errors import ChainruleError
 
 Array = NDArray[Any]
 
@@ -56,35 +59,72 @@ class Copies(NativeProgram):
         first_step: int = 0,
     ) -> dict[str, Array]:
         """See ``Program.run``."""
-        count = len(np.asarray(next(iter(steps.values())))) if steps else 1
-        members = self.members
-        states = [{n: v[m] if n in self._lifted else v for n, v in state.items()} for m in range(members)]
-        fixed = [{n: np.asarray(v)[m] if n in self._lifted else v for n, v in values.items()} for m in range(members)]
-        moving = [
-            {n: np.asarray(v)[:, m] if n in self._lifted else np.asarray(v) for n, v in (steps or {}).items()}
-            for m in range(members)
-        ]
-        results: list[list[Mapping[str, Array]]] = [[] for _ in range(members)]
+        member = self.member
+        given = read(member.system, member._system(frozenset()), self.dtype, values, state, steps)
+        shapes = {name: self._of_one(name, shape) for name, shape in given.shapes.items()}
+        variant = member.variant(shapes, frozenset(given.moving), given.drawn, given.integers)
+        self._last = variant
+        size, count = variant.space.size, given.steps
+        arrays = given.fixed
+        for name in self.system.updates.keys() & arrays.keys():
+            arrays[name] = np.array(arrays[name], order="C")
+        for tensor in given.starting:
+            shape = tuple(size(axis) for axis in tensor.axes)
+            arrays[tensor.name] = np.full((*self._in_front(tensor.name), *shape), tensor.value, self.dtype)
+        arrays = {name: in_order(array) for name, array in arrays.items()}
+        for name, array in given.moving.items():  # the steps of a member one after another
+            arrays[name] = in_order(np.moveaxis(array, 1, 0) if name in self._lifted else array)
+        results = {}
+        for name in self.outputs:
+            made = variant.space.tensors[name]
+            shape = (self.members, count, *map(size, made.axes))
+            results[name] = np.empty(shape, np.int64 if made.element == "i64" else self.dtype)
+
+        first = member._arguments(variant, arrays, results, seed)  # those of the first member, from the first step on
+        a_member, a_step = self._distances(variant, arrays, frozenset(given.moving), results, count)
 
         def do(part: Part) -> None:
-            m, span = part.member, slice(part.first, part.last)
-            some = {name: value[span] for name, value in moving[m].items()}
-            found = self.member.run(fixed[m], states[m], some, seed, first_step + part.first)
-            results[m].append(found if some else {name: value[None] for name, value in found.items()})
+            words = first + part.member * a_member + part.first * a_step
+            member._launch(variant, words, part.last - part.first, first_step + part.first)
 
         allowed = threads.limit(requested())
-        plan = shared_out(members, count, min(allowed, members))
-        _side_by_side(plan, do, max(1, allowed // members))
+        plan = shared_out(self.members, count, min(allowed, self.members))
+        _side_by_side(plan, do, max(1, allowed // self.members))
         for name in self.system.updates:
-            state[name] = np.stack([one[name] for one in states])
-        self._last = self.member._last
-        together = {name: self._together(name, results) for name in self.outputs}
+            state[name] = arrays[name]
+        together = {name: np.moveaxis(v, 0, 1) if name in self._lifted else v[0] for name, v in results.items()}
         return together if steps else {name: value[0] for name, value in together.items()}
 
-    def _together(self, name: str, results: list[list[Mapping[str, Array]]]) -> Array:
-        """An output of all members, [step, member, …], or that of the first where members do not differ."""
-        whole = [np.concatenate([part[name] for part in parts]) for parts in results]
-        return np.stack(whole, axis=1) if name in self._lifted else whole[0]
+    def _of_one(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that a member reads of something of this shape."""
+        if name not in self._lifted:
+            return shape
+        if shape[:1] != (self.members,):
+            raise ChainruleError(f"{name} has the shape {shape}; its first axis is of {self.members} members")
+        return shape[1:]
+
+    def _in_front(self, name: str) -> tuple[int, ...]:
+        return (self.members,) if name in self._lifted else ()
+
+    def _distances(
+        self,
+        variant: Variant,
+        arrays: Mapping[str, Array],
+        moving: frozenset[str],
+        results: Mapping[str, Array],
+        count: int,
+    ) -> tuple[Array, Array]:
+        """How far apart in memory, for each argument, members are, and the steps of one of them."""
+        a_member, a_step = np.zeros_like(variant.words), np.zeros_like(variant.words)
+        for at, kind, name in variant.given:
+            if kind == "tensor" and name.startswith(OUTPUT):
+                a_member[at] = results[name.removeprefix(OUTPUT)].nbytes // self.members
+                a_step[at] = a_member[at] // max(count, 1)
+            elif kind == "tensor":
+                whole = arrays[name].nbytes // (self.members if name in self._lifted else 1)
+                a_member[at] = whole if name in self._lifted else 0
+                a_step[at] = whole // max(count, 1) if name in moving else 0
+        return a_member, a_step
 
 
 def program(system: System, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> NativeProgram:

@@ -34,6 +34,7 @@ from chainrule.equations.system import System
 Array = NDArray[Any]
 LINE = 64
 MOST_VARIANTS = 256  # sizes for which a program keeps its code
+PROMPT = 0.05  # seconds for which a signal may wait: shorter runs are not handed to a thread that can be stopped
 _ROUTINE = re.compile(r"^declare void @((?:gemm|pack|window|random_\w+)_f\d+|barrier)\(", re.MULTILINE)
 
 
@@ -54,6 +55,7 @@ class Variant:
     widest: int  # more threads than this have nothing to do
     seconds: float  # that making it took
     buffers: list[tuple[Array, Array]]
+    pace: float = np.inf  # seconds that a step of the last run took
 
 
 class NativeProgram:
@@ -217,32 +219,38 @@ class NativeProgram:
         seed: int,
         first_step: int,
     ) -> None:
+        arrays = {name: in_order(array) for name, array in arrays.items()}
+        self._launch(variant, self._arguments(variant, arrays, results, seed), count, first_step)
+
+    def _arguments(
+        self, variant: Variant, arrays: Mapping[str, Array], results: Mapping[str, Array], seed: int
+    ) -> Array:
+        """The arguments of a run, but for the steps and the memory that belong to one launch."""
+        words = variant.words.copy()
+        for at, kind, name in variant.given:
+            if kind == "tensor":
+                output = name.startswith(OUTPUT)
+                words[at] = address(results[name.removeprefix(OUTPUT)] if output else arrays[name])
+            elif kind == "seed":
+                words[at] = seed & 0xFFFFFFFF
+        return words
+
+    def _launch(self, variant: Variant, words: Array, count: int, first_step: int) -> None:
+        """Do so many steps with the arguments ``words``, in which the rest is filled in."""
         number = 1 if variant.widest == 1 else min(threads.limit(requested()), variant.widest)
         arena, scratch = self._buffers(variant, number)
-        arrays = {name: _in_order(array) for name, array in arrays.items()}
         control = np.zeros(CONTROL, dtype=np.int64)
         control[HALT] = count
-        words = variant.words.copy()
         at_arena, offsets = variant.in_arena
-        words[at_arena] = offsets + _address(arena)
-        for at, kind, name in variant.given:
-            match kind:
-                case "tensor" if name.startswith(OUTPUT):
-                    words[at] = _address(results[name.removeprefix(OUTPUT)])
-                case "tensor":
-                    words[at] = _address(arrays[name])
-                case "control":
-                    words[at] = _address(control)
-                case "steps":
-                    words[at] = count
-                case "first step":
-                    words[at] = first_step
-                case "seed":
-                    words[at] = seed & 0xFFFFFFFF
-                case "scratch":
-                    words[at] = _address(scratch)
-        stop = control[STOP : STOP + 1] if count > 1 else None
-        threads.launch(variant.address, _address(words), number, stop)
+        words[at_arena] = offsets + address(arena)
+        own = {"control": address(control), "steps": count, "first step": first_step, "scratch": address(scratch)}
+        for at, kind, _ in variant.given:
+            if kind in own:
+                words[at] = own[kind]
+        short = count == 1 or count * variant.pace < PROMPT
+        start = time.perf_counter()
+        threads.launch(variant.address, address(words), number, None if short else control[STOP : STOP + 1])
+        variant.pace = (time.perf_counter() - start) / max(count, 1)
         variant.buffers.append((arena, scratch))
 
     def bind(self, state: Mapping[str, ArrayLike]) -> Bound:
@@ -318,20 +326,20 @@ class _Call:
         self.words = variant.words.copy()
         self.arena, self.scratch = _aligned(variant.memory.arena_bytes), _aligned(variant.scratch_bytes)
         space, places = variant.space, variant.memory.arena
-        fixed = {"control": _address(self.control), "steps": 1, "first step": 0, "seed": 0}
+        fixed = {"control": address(self.control), "steps": 1, "first step": 0, "seed": 0}
         slots: dict[str, int] = {}
         for at, (kind, name) in enumerate(variant.text.slots):
             if kind in fixed:
                 self.words[at] = fixed[kind]
             elif kind == "scratch":
-                self.words[at] = _address(self.scratch)
+                self.words[at] = address(self.scratch)
                 self.scratch_slot = at
             elif kind == "tensor" and name in places:
-                self.words[at] = _address(self.arena) + places[name]
+                self.words[at] = address(self.arena) + places[name]
             elif kind == "tensor":
                 slots[name] = at
                 if name in state:
-                    self.words[at] = _address(state[name])
+                    self.words[at] = address(state[name])
         # name, shape, type, type in the code, own memory or None, word of the address (None: the code does not read it)
         self.inputs: list[tuple[str, tuple[int, ...], Any, Any, Array | None, int | None]] = []
         for name, array in arrays.items():
@@ -339,7 +347,7 @@ class _Call:
             read_as = np.dtype(np.int64) if name in anything else program.dtype
             own = np.empty(array.shape, read_as) if array.size <= SMALL_ARRAY else None
             if where is not None and own is not None:
-                self.words[where] = _address(own)
+                self.words[where] = address(own)
             self.inputs.append((name, array.shape, array.dtype, read_as, own, where))
         self.outputs: list[tuple[str, tuple[int, ...], Any, Array | None, int]] = []
         for name in program.outputs:
@@ -348,10 +356,10 @@ class _Call:
             own = np.empty(shape, made) if math.prod(shape) <= SMALL_ARRAY else None
             at = slots[OUTPUT + name]
             if own is not None:
-                self.words[at] = _address(own)
+                self.words[at] = address(own)
             self.outputs.append((name, shape, made, own, at))
         self.invoke = ctypes.CFUNCTYPE(None)(variant.address)
-        self.address = _address(self.words)
+        self.address = address(self.words)
         self.alone = (ctypes.c_void_p(self.address), ctypes.c_int64(0), ctypes.c_int64(1))
 
     def __call__(self, values: Mapping[str, Any]) -> dict[str, Array] | None:
@@ -367,13 +375,13 @@ class _Call:
                 own[...] = value
             elif at is not None:
                 array = np.require(value, read_as, ("C", "A"))
-                self.words[at] = _address(array)
+                self.words[at] = address(array)
                 kept.append(array)
         results: dict[str, Array] = {}
         for name, shape, kind, own, word in self.outputs:
             if own is None:
                 results[name] = array = np.empty(shape, kind)
-                self.words[word] = _address(array)
+                self.words[word] = address(array)
         if self.variant.widest == 1:
             self.invoke(*self.alone)
         else:
@@ -387,17 +395,17 @@ class _Call:
         number = min(threads.limit(requested()), self.variant.widest)
         if self.scratch.size < number * self.variant.scratch_bytes:
             self.scratch = _aligned(number * self.variant.scratch_bytes)
-            self.words[self.scratch_slot] = _address(self.scratch)
+            self.words[self.scratch_slot] = address(self.scratch)
         threads.launch(self.variant.address, self.address, number, None)
 
 
 def _aligned(size: int) -> Array:
     memory_ = np.empty(size + LINE, dtype=np.uint8)
-    start = -_address(memory_) % LINE
+    start = -address(memory_) % LINE
     return memory_[start : start + size]
 
 
-def _in_order(array: Array) -> Array:
+def in_order(array: Array) -> Array:
     """The array as code reads it: in order of memory, aligned."""
     in_order = array.flags.c_contiguous and array.flags.aligned
     return array if in_order else np.require(array, requirements=("C", "A"))
@@ -406,7 +414,8 @@ def _in_order(array: Array) -> Array:
 _NOTHING = ctypes.c_char * 0
 
 
-def _address(array: Array) -> int:
+def address(array: Array) -> int:
+    """Where in memory the array begins."""
     try:
         return ctypes.addressof(_NOTHING.from_buffer(array.data))
     except TypeError:  # what may not be written; asking NumPy takes twice as long
