@@ -38,11 +38,11 @@ from chainrule.probability.spread import likeliest_spread, spread
 Array = NDArray[Any]
 
 UNITS, BATCH = 50, 32
-RATES, DECAYS, EPOCHS = (0.01, 0.03), (0.01, 0.1, 1.0), (40, 400)
+RATE, DECAYS, EPOCHS = 0.02, (0.01, 0.1, 1.0), (40, 400)
 DROPOUT = (0.01, 0.05, 0.2)
 SHARE = 0.2  # of the training rows that judge settings
-JUDGES = 300  # rows, at least, by dividing again where a fifth has fewer; at most MOST_DIVISIONS times
-MOST_DIVISIONS = 5
+JUDGES = 200  # rows, at least, by dividing again where a fifth has fewer; at most MOST_DIVISIONS times
+MOST_DIVISIONS = 3
 MOST_STEPS = 20_000  # a set of many rows needs fewer epochs
 
 FOLDERS = {"boston": "bostonHousing", "concrete": "concrete", "energy": "energy", "power": "power-plant"} | {
@@ -67,7 +67,6 @@ class Settings:
     """What is chosen within each split."""
 
     epochs: int
-    rate: float
     decay: float = 0.0
     dropout: float = 0.0
 
@@ -82,7 +81,7 @@ class Result:
 
 
 def _regressor(settings: Settings, seed: int, *layers: Any, loss: Any, ensemble: int | None = None) -> Any:
-    optimizer = cr.AdamW(cr.CosineDecay(settings.rate), weight_decay=settings.decay)
+    optimizer = cr.AdamW(cr.CosineDecay(RATE), weight_decay=settings.decay)
     return cr.Regressor(
         cr.Network(*layers),
         loss,
@@ -124,7 +123,7 @@ class Family:
         """The settings to choose from, for so many training rows."""
         most = MOST_STEPS * BATCH // rows
         epochs = sorted({min(count, most) for count in EPOCHS})
-        return [Settings(*chosen) for chosen in product(epochs, RATES, self.decays, self.dropout)]
+        return [Settings(*chosen) for chosen in product(epochs, self.decays, self.dropout)]
 
 
 def _of_model(model: Any, X: Array) -> Distribution:
@@ -235,7 +234,7 @@ def torch_seconds(name: str, number: int, settings: Settings) -> float:
         torch.manual_seed(member)
         network = torch.nn.Sequential(torch.nn.Linear(X.shape[1], UNITS), torch.nn.ReLU(), torch.nn.Linear(UNITS, 2))
         steps = settings.epochs * -(-len(X) // BATCH)
-        optimizer = torch.optim.AdamW(network.parameters(), lr=settings.rate, weight_decay=settings.decay, fused=True)
+        optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=settings.decay, fused=True)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
         for _ in range(settings.epochs):
             for rows in torch.randperm(len(X)).split(BATCH):

@@ -84,6 +84,6 @@ def test_bad_input() -> None:
     with pytest.raises(ChainruleError, match=r"SquaredError\(\) predicts a value"):
         SpreadScaling(cr.Regressor(epochs=1)).fit(X, y)
     with pytest.raises(ChainruleError, match="of counts, which have no other unit"):
-        spread(Poisson(np.ones(3)), 2.0)
+        likeliest_spread(Poisson(np.ones(3)), np.ones(3))
     with pytest.raises(ChainruleError, match="calibration_fraction"):
         SpreadScaling(BayesianRidge(), calibration_fraction=2).fit(X, y)

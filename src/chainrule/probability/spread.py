@@ -34,12 +34,18 @@ def spread(distribution: Distribution, factor: ArrayLike) -> Distribution:
 
 
 def likeliest_spread(distribution: Distribution, y: ArrayLike) -> Array:
-    """The factor under which values y, [b] or [b,o], are most probable, [] or [o]."""
+    """The factor under which values y, [b] or [b,o], are most probable, [] or [o].
+
+    Raises ChainruleError for a distribution of counts.
+    """
+    spread(distribution, 1.0)  # refused at once, if at all
     y = np.asarray(y, dtype=np.float64)
+    mean = distribution.mean
 
     def found(target: int | None) -> float:
         def cost(logarithm: float) -> float:
-            each = -spread(distribution, np.exp(logarithm)).log_prob(y)
+            # A density that is so many times as wide is that of the nearer value, divided by as much.
+            each = logarithm - distribution.log_prob(mean + (y - mean) * np.exp(-logarithm))
             return float(np.mean(each if target is None else each[:, target]))
 
         return float(np.exp(minimize_scalar(cost, bounds=np.log(FACTORS), method="bounded", options={"xatol": 1e-4}).x))
