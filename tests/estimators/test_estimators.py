@@ -290,8 +290,14 @@ def test_counts() -> None:
     y = generator.poisson(np.exp(1 + X[:, 0]))
     model = regressor(loss=Poisson(), epochs=40).fit(X, y)
     assert (model.predict(X) > 0).all() and model.score(X, y) > 0.5
-    with pytest.raises(ChainruleError, match="y, row 1 is negative"):
+    with pytest.raises(ChainruleError, match=r"y, row 1: -\d+ is no count"):
         regressor(loss=Poisson()).fit(X, y - 100)
+    with pytest.raises(ChainruleError, match=r"y, row 3: 0\.13 is no count"):
+        regressor(loss=Poisson()).fit(X, np.where(np.arange(300) == 2, 0.13, y))
+    with pytest.raises(ChainruleError, match=r"y, row 2: 0\.5 is no count"):
+        regressor(loss=Poisson(), epochs=1).fit(X, y, validation=(X[:2], [1, 0.5]))
+    with pytest.raises(ChainruleError, match=r"y, row 1: -\d+ is no count"):
+        model.partial_fit(X, y - 100)
 
 
 # what is refused

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
+import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.probability.distribution import (
     Distribution,
@@ -100,6 +102,49 @@ def test_members_that_agree_have_no_epistemic_variance() -> None:
     np.testing.assert_allclose(made.epistemic_variance, 0, atol=1e-20)
     np.testing.assert_allclose(made.std, SCALES)
     np.testing.assert_allclose(made.quantile(0.2), stats.norm.ppf(0.2, CENTRES, SCALES), rtol=1e-9)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+@pytest.mark.parametrize("made", [Normal, Laplace])
+def test_quantiles_where_components_are_equal(made: Any, members: int) -> None:
+    """Rounding puts both ends of the bracket on one side of the quantile."""
+    one = made(np.random.default_rng(0).normal(size=2000), 1.0)
+    for q in (0.05, 0.1, 0.5, 0.9, 1 - 1e-12):
+        np.testing.assert_allclose(equal_mixture([one] * members).quantile(q), one.quantile(q), rtol=1e-12, atol=1e-14)
+
+
+def test_quantiles_where_some_components_are_equal() -> None:
+    one, other = Normal(np.zeros(2), 1.0), Normal(np.array([0.0, 5.0]), 1.0)
+    found = equal_mixture([one, other]).quantile(0.5)
+    np.testing.assert_allclose(found, [0, 2.5], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("network", "loss", "ensemble"),
+    [(cr.Dense((1, 1, 3)), cr.MixtureDensity(1), None), (cr.Dense((1, 2)), cr.Gaussian(), 1)],
+    ids=["a mixture of one", "an ensemble of one"],
+)
+def test_a_regressor_whose_mixture_has_one_component(network: Any, loss: Any, ensemble: int | None) -> None:
+    X = np.random.default_rng(0).normal(size=(300, 2))
+    model = cr.Regressor(cr.Network(network), loss, epochs=1, ensemble=ensemble, random_state=0).fit(X, X[:, 0])
+    found = model.predict_quantiles(X, [0.05, 0.5, 0.9])
+    assert np.isfinite(found).all() and (np.diff(found, axis=1) > 0).all()
+
+
+@each
+def test_some_of_the_places(made: Distribution) -> None:
+    some = made.take(np.array([2, 0]))
+    np.testing.assert_array_equal(some.mean, made.mean[[2, 0]])
+    np.testing.assert_allclose(some.quantile(0.3), made.quantile(0.3)[[2, 0]], rtol=1e-12)
+
+
+@each
+def test_values_stand_at_the_places(made: Distribution) -> None:
+    for of in (made.cdf, made.log_prob):
+        np.testing.assert_array_equal(of(3.0), of(np.full(3, 3.0)))
+        for shape in ((3, 1), (4,), (1,), (3, 2)):
+            with pytest.raises(ChainruleError, match=re.escape(f"y has shape {shape} and the distributions (3,)")):
+                of(np.zeros(shape))
 
 
 @each

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import multivariate_normal
-from sklearn.datasets import make_moons
+from sklearn.datasets import make_blobs, make_moons
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -152,6 +152,16 @@ def test_one_output_for_two_classes(moons: Any) -> None:
     np.testing.assert_allclose(
         made.predict_proba(X)[:, 1], expit(F @ weights / np.sqrt(1 + np.pi * variance / 8)), rtol=1e-6
     )
+
+
+def test_one_output_for_each_of_three_classes() -> None:
+    """They are normalised as the classifier's own are, which a posterior of nearly no width leaves as they were."""
+    X, y = make_blobs(90, centers=3, random_state=0)
+    network = cr.Classifier(cr.Network(cr.Dense(3)), cr.BinaryCrossEntropy(), epochs=5, random_state=0).fit(X, y)
+    model = cr.LaplaceClassifier(FrozenEstimator(network), prior_precision=1e8).fit(X, y)
+    np.testing.assert_allclose(model.predict_proba(X), network.predict_proba(X), atol=1e-4)
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    np.testing.assert_allclose(model.sample_proba(X, 2).sum(axis=2), 1)
 
 
 def test_what_is_needed_is_said_and_refused(moons: Any, capsys: pytest.CaptureFixture[str]) -> None:

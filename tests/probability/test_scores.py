@@ -15,7 +15,15 @@ from sklearn.metrics import brier_score_loss, log_loss
 from chainrule.errors import ChainruleError
 from chainrule.probability import intervals, reliability, scores, uncertainty
 from chainrule.probability.conformal import ConformalClassifier
-from chainrule.probability.distribution import Mixture, Normal, StudentT
+from chainrule.probability.distribution import (
+    Laplace,
+    Mixture,
+    NegativeBinomial,
+    Normal,
+    Poisson,
+    StudentT,
+    equal_mixture,
+)
 from chainrule.probability.evaluation import evaluate_classes, evaluate_values
 from chainrule.probability.score import mean_score, resampled, share_score
 
@@ -28,9 +36,6 @@ class Given:
 
     def __init__(self, of: Any) -> None:
         self.of = of
-
-    def quantile(self, level: float) -> Any:
-        return self.of.ppf(level)
 
     def log_prob(self, y: Any) -> Any:
         return self.of.logpdf(y)
@@ -84,13 +89,69 @@ def test_crps_of_mixtures_of_normal_distributions() -> None:
     np.testing.assert_allclose(by_row, found, rtol=1e-12)
 
 
-@pytest.mark.parametrize("of", [stats.norm(), stats.laplace(), stats.t(3), stats.gamma(2)], ids=lambda of: of.dist.name)
-def test_crps_of_quantiles_is_as_exact_as_it_says(of: Any) -> None:
-    near = of.mean() + of.std() * np.array([-3, -1.2, 0, 0.3, 3])
-    far = of.mean() + of.std() * np.array([-6, 6])
-    for points, error in ((near, 0.0005), (far, 0.004)):
-        found = scores.crps_of_quantiles(points, Given(of))
-        np.testing.assert_allclose(found, [integrated(of, y) for y in points], rtol=0, atol=error * of.std())
+def everywhere(made: Any, *parameters: float) -> Any:
+    """A distribution at as many places as there are points."""
+    return made(*(np.full(len(POINTS), value) for value in parameters))
+
+
+@pytest.mark.parametrize(
+    ("made", "of"),
+    [
+        (everywhere(Normal, 1, 2), stats.norm(1, 2)),
+        (everywhere(Laplace, 1, 2), stats.laplace(1, 2)),
+        (everywhere(StudentT, 1, 2, 2), stats.t(2, 1, 2)),
+        (everywhere(StudentT, 1, 2, 6.5), stats.t(6.5, 1, 2)),
+    ],
+    ids=["normal", "laplace", "student 2", "student 6.5"],
+)
+def test_crps_of_an_integral_is_as_exact_as_it_says(made: Any, of: Any) -> None:
+    for points in (POINTS, 1 + 2 * np.array([-10, -6, 6, 10])):
+        found = scores.crps_of_integral(points, equal_mixture([made]))
+        np.testing.assert_allclose(found, [integrated(of, y) for y in points], rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("members", [3, 8])
+def test_crps_of_mixtures_of_any_kind_by_brute_force(members: int) -> None:
+    generator = np.random.default_rng(members)
+    parts = [
+        StudentT(generator.normal(0, 3, 4), generator.uniform(0.1, 2, 4), generator.uniform(2.5, 9, 4))
+        for _ in range(members)
+    ]
+    mixed = equal_mixture(parts)
+    x = 4000 * np.linspace(-1, 1, 60_001)[:, None] ** 3 + POINTS  # close together around y, where F − [x ≥ y] jumps
+    beyond = mixed.cdf(x) - (x >= POINTS)
+    np.testing.assert_allclose(scores.crps(POINTS, mixed), np.trapezoid(beyond**2, x, axis=0), rtol=2e-4)
+    # A mixture of mixtures is one; several targets a row are places like others.
+    nested = Mixture((equal_mixture(parts[:2]), equal_mixture(parts[2:])), np.array([2, members - 2]) / members)
+    np.testing.assert_allclose(scores.crps(POINTS, nested), scores.crps(POINTS, mixed), rtol=1e-9)
+    square = equal_mixture([StudentT(*(np.reshape(v, (2, 2)) for v in vars(one).values())) for one in parts])
+    np.testing.assert_array_equal(scores.crps(POINTS.reshape(2, 2), square).ravel(), scores.crps(POINTS, mixed))
+
+
+def summed(of: Any, y: float) -> float:
+    """Σ_k (F(k) − [k ≥ y])²."""
+    k = np.arange(max(of.ppf(1 - 1e-14), y) + 1)
+    return float(((of.cdf(k) - (k >= y)) ** 2).sum())
+
+
+def test_crps_of_counts_is_their_sum() -> None:
+    y, rates = np.array([0.0, 3, 40, 2000]), np.array([2.0, 2, 0.01, 900])
+    found = scores.crps(y, Poisson(rates))
+    assert found[0] == pytest.approx(1.22849447855, abs=1e-10)
+    np.testing.assert_allclose(found, [summed(stats.poisson(r), v) for r, v in zip(rates, y, strict=True)], rtol=1e-9)
+    one, other = stats.poisson(2), stats.nbinom(2, 1 / (1 + 9 * 0.5))
+    both = equal_mixture([Poisson(np.full(4, 2.0)), NegativeBinomial(np.full(4, 9.0), 0.5)])
+    k = np.arange(3000)
+    function = (one.cdf(k) + other.cdf(k)) / 2
+    np.testing.assert_allclose(scores.crps(y, both), [((function - (k >= v)) ** 2).sum() for v in y], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("rate", "dispersion"), [(60.0, 0.4), (3000.0, 0.01), (3000.0, 2.0)])
+def test_crps_of_many_counts_is_as_exact_as_it_says(rate: float, dispersion: float) -> None:
+    made = NegativeBinomial(np.full(4, rate), dispersion)
+    y = np.floor(rate + made.std * [-0.5, 0, 2, 6])
+    of = stats.nbinom(1 / dispersion, 1 / (1 + rate * dispersion))
+    np.testing.assert_allclose(scores.crps(y, made), [summed(of, v) for v in y], rtol=0, atol=2e-4 * float(made.std[0]))
 
 
 def test_crps_of_samples_has_no_bias() -> None:
@@ -216,9 +277,9 @@ def test_crps_takes_the_closed_form_where_there_is_one() -> None:
     normal = Normal(np.ones(4), np.full(4, 2.0))
     np.testing.assert_array_equal(scores.crps(POINTS, normal), scores.crps_of_normal(POINTS, normal.mean, normal.std))
     mixed = Mixture((normal, Normal(np.zeros(4), np.ones(4))), np.array([0.3, 0.7]))
-    np.testing.assert_allclose(scores.crps(POINTS, mixed), scores.crps_of_quantiles(POINTS, mixed, 20), atol=0.02)
-    heavy = StudentT(np.zeros(4), np.ones(4), np.full(4, 4.0))
-    np.testing.assert_array_equal(scores.crps(POINTS, heavy), scores.crps_of_quantiles(POINTS, heavy))
+    np.testing.assert_allclose(scores.crps(POINTS, mixed), scores.crps_of_integral(POINTS, mixed), rtol=1e-6)
+    nested = equal_mixture([mixed, normal])
+    np.testing.assert_allclose(scores.crps(POINTS, nested), scores.crps_of_integral(POINTS, nested), rtol=1e-6)
 
 
 def test_evaluation_of_a_distribution_that_is_the_true_one() -> None:

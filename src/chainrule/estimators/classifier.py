@@ -153,9 +153,7 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         loss = plain_loss(self.specification_.loss)
         if self.target_.several or (loss.task == "classes" and loss.prediction):  # type: ignore[union-attr]
             return scores
-        scores = np.maximum(scores, 0)
-        total = np.add.reduce(scores, axis=1, keepdims=True)
-        return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])
+        return sum_to_one(scores)
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None) -> float:
         """The share of rows whose class (or whose labels, all of them) is predicted; None for ``y``: the labels that
@@ -245,3 +243,10 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def sum_to_one(scores: Array) -> Array:
+    """Scores [b, k] as probabilities: those below 0 count as 0, and a row without any above has all alike."""
+    scores = np.maximum(scores, 0)
+    total = np.add.reduce(scores, axis=1, keepdims=True)
+    return np.where(total > 0, scores / np.where(total > 0, total, 1), 1 / scores.shape[1])

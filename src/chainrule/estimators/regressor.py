@@ -132,14 +132,16 @@ class Regressor(DistributionMixin, RegressorMixin, Inspection, NetworkEstimator)
     # --- targets ------------------------------------------------------------------------------------------------------
 
     def _read_target(self, y: Any) -> Array:
-        return read_values(y)
+        values = read_values(y)
+        loss = plain_loss(self.loss)
+        if isinstance(loss, CountLoss):
+            check_counts(values, loss)
+        return values
 
     def _fit_target(self, y: Array, weights: Array) -> Values:
         fitted, loss = fit_values(y, weights), plain_loss(self.loss)
         if not isinstance(loss, CountLoss):
             return fitted
-        if (y < 0).any():
-            raise ChainruleError(f"y, row {int(np.argwhere(y < 0)[0][0]) + 1} is negative; {loss!r} is for counts")
         self._mean_counts = tuple(float(f"{mean:.4g}") for mean in np.where(fitted.mean > 0, fitted.mean, 1.0))
         return Values(np.zeros_like(fitted.mean), np.ones_like(fitted.mean), fitted.single)
 
@@ -184,3 +186,11 @@ class Regressor(DistributionMixin, RegressorMixin, Inspection, NetworkEstimator)
         tags.input_tags.string = True
         tags.target_tags.multi_output = True
         return tags
+
+
+def check_counts(y: Array, loss: Loss) -> None:
+    """Raise ChainruleError, naming the first, for a value of y, [b] or [b, o], that is none of 0, 1, 2, …"""
+    wrong = np.argwhere((y < 0) | (y != np.floor(y)))
+    if len(wrong):
+        value = y[tuple(wrong[0])]
+        raise ChainruleError(f"y, row {wrong[0][0] + 1}: {value:g} is no count (0, 1, 2, …); {loss!r} is for counts")

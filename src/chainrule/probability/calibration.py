@@ -24,6 +24,7 @@ from chainrule.calculus.derivation import Log
 from chainrule.definition import definition_system
 from chainrule.equations.system import Input, System
 from chainrule.errors import ChainruleError
+from chainrule.estimators.classifier import sum_to_one
 from chainrule.layers.composition import Composition, Tensor
 from chainrule.losses import CrossEntropy
 from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen, untrained
@@ -336,9 +337,7 @@ class IsotonicCalibration(CalibratedClassifier):
             found.append(np.interp(column, x, y))
         if probabilities.shape[1] == 2:
             return np.stack([1 - found[0], found[0]], axis=1)
-        corrected = np.stack(found, axis=1)
-        total = corrected.sum(axis=1, keepdims=True)
-        return np.asarray(np.where(total > 0, corrected / np.where(total > 0, total, 1), 1 / len(found)))
+        return sum_to_one(np.stack(found, axis=1))
 
     @staticmethod
     def _learnt_columns(probabilities: Array) -> list[tuple[int, Array]]:

@@ -48,11 +48,14 @@ class Distribution(ABC):
 
     @abstractmethod
     def log_prob(self, y: ArrayLike) -> Array:
-        """The logarithm of the density (of the mass, of counts) at y, in nats; y has the places as its last axes."""
+        """The logarithm of the density (of the mass, of counts) at y, in nats.
+
+        y: one number for all places, or the places as its last axes; ChainruleError for another shape.
+        """
 
     @abstractmethod
     def cdf(self, y: ArrayLike) -> Array:
-        """The probability of at most y."""
+        """The probability of at most y, which is as for ``log_prob``."""
 
     @abstractmethod
     def quantile(self, q: float) -> Array:
@@ -60,6 +63,10 @@ class Distribution(ABC):
 
         Raises ChainruleError for a level ``q`` that is not between 0 and 1.
         """
+
+    @abstractmethod
+    def take(self, places: Array) -> Self:
+        """Those at some of the places [p], by their numbers in the order of the axes."""
 
     @abstractmethod
     def sample(self, n: int, random_state: Any = None) -> Array:
@@ -80,6 +87,16 @@ class Distribution(ABC):
         """
         low, high = ends(level)
         return self.quantile(low), self.quantile(high)
+
+
+def at_places(y: ArrayLike, shape: tuple[int, ...]) -> Array:
+    """Values at places of this shape, […, *shape]; one number is for all.  Raises ChainruleError for other shapes."""
+    values = np.asarray(y)
+    if values.ndim and values.shape[values.ndim - len(shape) :] != shape:
+        raise ChainruleError(
+            f"y has shape {values.shape} and the distributions {shape}; these must be the last axes of y"
+        )
+    return values
 
 
 def check_level(level: Any) -> float:
@@ -123,13 +140,16 @@ class _Family(Distribution):
         return np.asarray(self.scipy.var())
 
     def log_prob(self, y: ArrayLike) -> Array:
-        return np.asarray(self.scipy.logpmf(y) if self.discrete else self.scipy.logpdf(y))
+        return np.asarray((self.scipy.logpmf if self.discrete else self.scipy.logpdf)(at_places(y, self.shape)))
 
     def cdf(self, y: ArrayLike) -> Array:
-        return np.asarray(self.scipy.cdf(y))
+        return np.asarray(self.scipy.cdf(at_places(y, self.shape)))
 
     def quantile(self, q: float) -> Array:
         return np.asarray(self.scipy.ppf(check_level(q)))
+
+    def take(self, places: Array) -> Self:
+        return replace(self, **{field.name: np.ravel(getattr(self, field.name))[places] for field in fields(self)})
 
     def sample(self, n: int, random_state: Any = None) -> Array:
         return np.asarray(self.scipy.rvs(size=(n, *self.shape), random_state=check_random_state(random_state)))
@@ -268,6 +288,10 @@ class Mixture(Distribution):
         bracket = each.min(axis=0), each.max(axis=0)
         return self._count(q, *bracket) if self.discrete else self._root(q, *bracket)
 
+    def take(self, places: Array) -> Self:
+        weights = self.weights.reshape(len(self.weights), -1)[:, places]
+        return replace(self, components=tuple(one.take(places) for one in self.components), weights=weights)
+
     def sample(self, n: int, random_state: Any = None) -> Array:
         generator = check_random_state(random_state)
         chosen = generator.random_sample((n, *self.shape))
@@ -282,6 +306,16 @@ class Mixture(Distribution):
     def affine(self, factor: Array, shift: Array) -> Self:
         return replace(self, components=tuple(component.affine(factor, shift) for component in self.components))
 
+    def parts(self) -> Mixture:
+        """The same as a mixture of what is no mixture itself."""
+        components: list[Distribution] = []
+        weights: list[Array] = []
+        for component, weight in zip(self.components, self.weights, strict=True):
+            within = component.parts() if isinstance(component, Mixture) else equal_mixture([component])
+            components += within.components
+            weights += list(within.weights * weight)
+        return Mixture(tuple(components), np.stack(weights))
+
     def _averaged(self, of: Callable[[Distribution], Array]) -> Array:
         """Σ_m w[m] f(component m)."""
         terms = [weight * of(one) for one, weight in zip(self.components, self.weights, strict=True)]
@@ -289,19 +323,23 @@ class Mixture(Distribution):
 
     def _root(self, q: float, low: Array, high: Array) -> Array:
         """Where the distribution function is q: the mixture's quantile lies between those of its components."""
-        # A hair wider, so that rounding does not take the root out of the bracket.
-        margin = 1e-9 * (high - low) + 4 * np.spacing(np.maximum(np.abs(low), np.abs(high)))
-        flat = [np.ravel(end) for end in (low - margin, high + margin)]
-        place = np.arange(flat[0].size)
+        low, high = low.ravel(), high.ravel()
+        everywhere = np.arange(low.size)
+        reached = np.ravel(self.cdf(low.reshape(self.shape))) >= q
+        # Where components agree, both ends are the quantile but for rounding, and F − q need not differ in sign.
+        found = np.where(reached, low, high)
+        between = everywhere[~reached & (np.ravel(self.cdf(high.reshape(self.shape))) > q)]
 
-        def excess(y: Array, at: Array) -> Array:
-            spread = np.zeros(place.size)
-            at = at.astype(int)  # the places that have no root yet
-            spread[at] = y
-            return np.asarray(np.ravel(self.cdf(spread.reshape(self.shape)))[at] - q)
+        def excess(y: Array, place: Array) -> Array:
+            return self.take(place.astype(np.int64)).cdf(y) - q
 
-        found = elementwise.find_root(excess, (flat[0], flat[1]), args=(place,))
-        return np.asarray(found.x).reshape(self.shape)
+        if len(between):
+            root = elementwise.find_root(excess, (low[between], high[between]), args=(between,))
+            if not root.success.all():
+                row = int(between[~root.success][0]) + 1
+                raise ChainruleError(f"the quantile of level {q:g} of a mixture was not found, at place {row}")
+            found[between] = root.x
+        return found.reshape(self.shape)
 
     def _count(self, q: float, low: Array, high: Array) -> Array:
         """The least count of which the distribution function is at least q, by halving what is between the ends."""

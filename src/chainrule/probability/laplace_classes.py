@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 
 from chainrule.equations.parse import parse
 from chainrule.errors import ChainruleError
-from chainrule.estimators.classifier import Classifier
+from chainrule.estimators.classifier import Classifier, sum_to_one
 from chainrule.estimators.rows import Rows
 from chainrule.probability.evidence import greatest_evidence
 from chainrule.probability.gauss_newton import Linearized
@@ -104,9 +104,10 @@ class LaplaceClassifier(ClassifierMixin, LaplaceApproximation):  # type: ignore[
         step, backend = self.estimator_.specification_.step, self.estimator_.backend
         name = step.prediction.name
         found = from_output(step.evaluation, step.output.name, (name,), output, backend)[name]
-        if found.shape[1] == 1 and not self.estimator_.target_.several:
-            return np.hstack([1 - found, found])
-        return found
+        if self.estimator_.target_.several:
+            return found
+        # With one output for each class, each has a probability of its own.
+        return np.hstack([1 - found, found]) if found.shape[1] == 1 else sum_to_one(found)
 
     def _check_likelihood(self) -> None:
         loss = self._plain()

@@ -11,6 +11,7 @@ proper scoring rules, prediction, and estimation", 2007, eq. 20 and 21), in the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,11 +19,17 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from chainrule.errors import ChainruleError
-from chainrule.probability.distribution import Distribution, KnownQuantiles, Mixture, Normal
+from chainrule.probability.distribution import Distribution, Mixture, Normal, equal_mixture
 
 Array = NDArray[Any]
 
-LEVELS = 200  # quantiles of a distribution whose score has no closed form here
+# The integral over F is cut at these quantiles of all that a distribution is mixed of, and each piece is left to a
+# Gauss–Legendre rule.  Far out they are sparse: what is integrated is the square of the tail there.
+CUTS = (1e-9, 1e-6, 1e-4, 1e-3, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.999, 1 - 1e-4, 1 - 1e-6, 1 - 1e-9)
+MOST_CUTS = 75  # of a row: of many members every second quantile will do, or every third
+NODES = 4
+COUNTS = 500  # so many counts are summed; a distribution over more of them is integrated as if it were continuous
+AT_ONCE = 200_000  # cuts, or counts, of the rows that are scored together
 
 
 def log_scores(t: Array, probabilities: Array) -> Array:
@@ -46,18 +53,21 @@ def negative_log_likelihood(y: Array, distribution: Distribution) -> Array:
     return -np.asarray(distribution.log_prob(y))
 
 
-def crps(y: Array, distribution: Distribution | KnownQuantiles) -> Array:
+def crps(y: Array, distribution: Distribution) -> Array:
     """The continuous ranked probability score of each row, [b] or [b,o], in the unit of y.
 
-    In closed form for normal distributions and their mixtures; else from quantiles (``crps_of_quantiles``).
+    In closed form for normal distributions and their mixtures, a sum for counts (``crps_of_counts``), else an integral
+    (``crps_of_integral``).
     """
+    y = np.broadcast_to(np.asarray(y, dtype=np.float64), distribution.shape)
     if isinstance(distribution, Normal):
         return crps_of_normal(y, distribution.mean, distribution.std)
-    if isinstance(distribution, Mixture) and all(isinstance(one, Normal) for one in distribution.components):
-        means = np.stack([one.mean for one in distribution.components])
-        deviations = np.stack([one.std for one in distribution.components])
-        return crps_of_normal_mixture(y, distribution.weights, means, deviations)
-    return crps_of_quantiles(y, distribution)
+    mixed = distribution.parts() if isinstance(distribution, Mixture) else equal_mixture([distribution])
+    if all(isinstance(one, Normal) for one in mixed.components):
+        means = np.stack([one.mean for one in mixed.components])
+        deviations = np.stack([one.std for one in mixed.components])
+        return crps_of_normal_mixture(y, mixed.weights, means, deviations)
+    return (crps_of_counts if mixed.discrete else crps_of_integral)(y, mixed)
 
 
 def crps_of_normal(y: Array, mean: Array, std: Array) -> Array:
@@ -91,19 +101,74 @@ def _expected_distance(difference: Array, std: Array) -> Array:
     return np.asarray(difference * (2 * ndtr(z) - 1) + 2 * std * density)
 
 
-def crps_of_quantiles(y: Array, distribution: Any, levels: int = LEVELS) -> Array:
-    """Of any distribution, as twice the mean pinball loss of its quantiles at the middles of so many equal parts.
+def crps_of_integral(y: Array, mixed: Mixture) -> Array:
+    """Of any mixture, as the integral over its distribution function; y as its places.
 
-    That is the midpoint rule for CRPS = 2 ∫₀¹ (τ − [y < q(τ)])(y − q(τ)) dτ (Laio and Tamea, "Verification tools for
-    probabilistic forecasts of continuous hydrological variables", 2007, eq. 15).  With 200 levels it is wrong by less
-    than 0.05 % of the standard deviation where y is within three deviations of the mean, and by less than 0.4 % within
-    six, for normal, Laplace, gamma and Student distributions (of 3 degrees of freedom or more).
+    It is wrong by less than 1e-4 of the standard deviation for normal, Laplace and Student distributions (of 2 degrees
+    of freedom or more) and their mixtures, wherever y is within ten deviations of the mean.
     """
-    total = np.zeros(np.shape(y))
-    for level in (np.arange(levels) + 0.5) / levels:
-        quantile = np.asarray(distribution.quantile(level))
-        total += (level - (y < quantile)) * (y - quantile)
-    return 2 * total / levels
+    return _in_blocks(y, mixed, len(mixed.components) * len(CUTS), lambda y, some: _integral(y, some, some.cdf))
+
+
+def crps_of_counts(y: Array, mixed: Mixture) -> Array:
+    """Of a mixture of distributions of counts, Σ_k (F(k) − [k ≥ y])², exact but for tails of a probability of 1e-12.
+
+    Where that would be more than 500 counts, F is taken to be a line between them, and integrated: the score is then
+    wrong by less than 2e-4 of the standard deviation.
+    """
+    low, high = (
+        np.ravel(which([one.quantile(level) for one in mixed.components], axis=0))
+        for which, level in ((np.min, 1e-12), (np.max, 1 - 1e-12))
+    )
+    count = high - low + 1
+    found, flat = np.empty(mixed.shape).ravel(), y.ravel()
+    few, many = np.flatnonzero(count <= COUNTS), np.flatnonzero(count > COUNTS)
+    if len(few):
+        width = int(count[few].max())
+        found[few] = _in_blocks(flat[few], mixed.take(few), width, lambda y, some: _sum(y, some, width))
+    if len(many):
+        pieces = len(mixed.components) * len(CUTS)
+        found[many] = _in_blocks(
+            flat[many], mixed.take(many), pieces, lambda y, some: _integral(y, some, lambda x: _smoothed(some, x))
+        )
+    return found.reshape(mixed.shape)
+
+
+def _in_blocks(y: Array, mixed: Mixture, each: int, score: Callable[[Array, Mixture], Array]) -> Array:
+    """The scores of all places, of some at a time: ``each`` is how many numbers one of them takes."""
+    flat, size = y.ravel(), max(1, AT_ONCE // each)
+    blocks = np.split(np.arange(flat.size), range(size, flat.size, size))
+    return np.concatenate([score(flat[some], mixed.take(some)) for some in blocks]).reshape(mixed.shape)
+
+
+def _integral(y: Array, mixed: Mixture, cdf: Callable[[Array], Array]) -> Array:
+    """∫ (F(x) − [x ≥ y])² dx at places [p]."""
+    cuts = np.sort([one.quantile(level) for one in mixed.components for level in CUTS], axis=0)
+    cuts = cuts[np.linspace(0, len(cuts) - 1, min(len(cuts), MOST_CUTS)).round().astype(int)]
+    cuts = np.sort([*cuts, y], axis=0)
+    start, width = cuts[:-1], np.diff(cuts, axis=0)
+    total = np.zeros(y.shape)
+    for node, weight in zip(*np.polynomial.legendre.leggauss(NODES), strict=True):
+        beyond = cdf(start + width * (1 + node) / 2) - (start >= y)
+        total += (weight / 2 * width * beyond**2).sum(axis=0)
+    return total
+
+
+def _sum(y: Array, mixed: Mixture, count: int) -> Array:
+    """Σ_k (F(k) − [k ≥ y])² at places [p], over so many counts from the least that is not improbable."""
+    least = np.min([one.quantile(1e-12) for one in mixed.components], axis=0)
+    k = least + np.arange(count)[:, None]
+    function = mixed.cdf(k)
+    below = np.clip(y - k, 0, 1)  # the share of the unit from k to k + 1 that lies below y
+    within = (below * function**2 + (1 - below) * (1 - function) ** 2).sum(axis=0)
+    return np.asarray(within + np.maximum(least - y, 0) + np.maximum(y - least - count, 0))
+
+
+def _smoothed(counts: Mixture, x: Array) -> Array:
+    """A distribution function of counts k, with its value at the middle from k to k + 1 and lines between."""
+    k = np.floor(x - 0.5)
+    share = x - 0.5 - k
+    return np.asarray((1 - share) * counts.cdf(k) + share * counts.cdf(k + 1))
 
 
 def crps_of_samples(y: Array, samples: Array) -> Array:
