@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,8 +71,12 @@ class Inspection:
     def walk(self, X: Any, y: Any = None, *, rate: float | None = None) -> Walk:
         """A training step on these rows as the model is now: forward, loss, backward and update, every number of it.
 
-        Without ``y``, where nothing says what the rows are, a prediction: forward alone.  Optimizer states are as at
-        the start of a run.  ``rate``: the learning rate; by default the highest of the model's schedule.
+        Without ``y``, where nothing says what the rows are, a prediction: forward alone.  Of an ensemble, it is that of
+        the first network.  It ends with how the prediction is formed, of several networks or of a distribution's
+        parameters.
+
+        Optimizer states are as at the start of a run.  ``rate``: the learning rate; by default the highest of the
+        model's schedule.
         Raises ChainruleError naming the column and row of what cannot be used.
         """
         check_is_fitted(self, "parameters_")
@@ -79,13 +84,15 @@ class Inspection:
 
     def _walk(self, rows: dict[str, Array], rate: float | None = None) -> Walk:
         """The walk on rows as the network reads them."""
+        from chainrule.estimators.formed import with_prediction
         from chainrule.estimators.words import in_words
         from chainrule.walk import walk, walk_forward
 
         model = self._one()
-        step, said = model.specification_.step, in_words(model, rows)
+        step, said = model.specification_.step, in_words(self, model, rows)
         if not set(step.sources) <= set(rows):
-            return replace(walk_forward(step, {**rows, **model.parameters_}, backend=model.backend), said=said)
+            made = walk_forward(step, {**rows, **model.parameters_}, backend=model.backend)
+            return with_prediction(self, replace(made, said=said), rows)
         made = walk(
             step,
             {**{name: rows[name] for name in step.sources}, **model.parameters_},
@@ -94,11 +101,15 @@ class Inspection:
             seed=model.training_.seed,
             backend=model.backend,
         )
-        return replace(made, said=said)
+        return with_prediction(self, replace(made, said=said), rows)
 
     def _one(self) -> Any:
-        """The network that is looked into: the first of an ensemble."""
+        """The network that is looked into: the first of an ensemble, or the one of which dropout makes others."""
         model: Any = self
+        if model.specification_.thinned is not None:
+            one = copy(model)
+            one.specification_ = replace(model.specification_, thinned=None)
+            return one
         return model if model.specification_.members is None else model.member(0)
 
     def _walked(self, X: Any, y: Any) -> dict[str, Array]:

@@ -128,7 +128,7 @@ class Members:
         if thinned is not None:
             raise ChainruleError(
                 f"this is one network {thinned} times over, each time with other units left out: they share all "
-                "parameters, and there is no member to take out; the network itself is what made this dropout_ensemble()"
+                "parameters, and there is no member to take out; the network itself is what made this ensemble"
             )
         if members is None:
             raise ChainruleError("this model is one network, no ensemble of several (ensemble=None)")

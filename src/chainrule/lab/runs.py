@@ -380,7 +380,7 @@ class LabRun:
             self.step_equations, values, rate=rate, rows=trainer.source.rows, seed=trainer.run.seed, number=number
         )
         fitted.parameters_ = {name: np.asarray(values[name]) for name in fitted.parameters_}
-        return replace(made, said=in_words(fitted, values))
+        return replace(made, said=in_words(fitted, fitted, values))
 
 
 def _norms_by_layer(step: TrainingStep) -> dict[str, tuple[str, ...]]:

@@ -29,6 +29,7 @@ _PHASES = {
     "loss": "The loss",
     "backward": "Backward",
     "update": "The update",
+    "prediction": "How the prediction is formed",
 }
 FEW = 3  # quantities that need no folding
 
@@ -47,7 +48,8 @@ def told(walk: Walk, quantity: Quantity) -> Document:
 def _title(walk: Walk) -> Words:
     rows = walk.sizes.get("b", 1)
     many = "one row" if rows == 1 else f"{rows:,} rows"
-    return (f"A training step on {many}" if walk.log.adjoints else f"A prediction for {many}",)
+    of = f", of {walk.said.network}" if walk.said.network else ""
+    return ((f"A training step on {many}" if walk.log.adjoints else f"A prediction for {many}") + of,)
 
 
 def _introduction(walk: Walk, linked: bool) -> Iterator[Block]:
@@ -73,6 +75,8 @@ def _phases(walk: Walk, found: Opened) -> Iterator[Block]:
         yield Heading((heading,))
         if phase == "given" and walk.said.given:
             yield Paragraph((" ".join(walk.said.given),))
+        if phase == "prediction":
+            yield from (Paragraph((sentence,)) for sentence in walk.said.formed)
         constants = [quantity for quantity in quantities if is_constant(quantity)]
         if constants:
             yield Paragraph(("Constants: ", *listing(_constant(quantity, walk) for quantity in constants), "."))

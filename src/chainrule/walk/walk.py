@@ -36,8 +36,8 @@ from chainrule.walk.panels import MOST_BYTES, MOST_PANELS, NOTEBOOK_PANELS
 from chainrule.walk.story import story
 
 Array = NDArray[Any]
-Phase = Literal["given", "forward", "loss", "backward", "update"]
-PHASES: tuple[Phase, ...] = ("given", "forward", "loss", "backward", "update")
+Phase = Literal["given", "forward", "loss", "backward", "update", "prediction"]
+PHASES: tuple[Phase, ...] = ("given", "forward", "loss", "backward", "update", "prediction")
 
 _PLACE = re.compile(r"\s*([^\[\]]+?)\s*(?:\[([^\[\]]*)\])?\s*")
 
@@ -65,10 +65,15 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Said:
-    """What the numbers of a walk stand for, in sentences: ``given`` of what is given, ``predicted`` of predictions."""
+    """What the numbers of a walk stand for, in sentences: ``given`` of what is given, ``predicted`` of predictions,
+    ``formed`` of how the distribution that is predicted comes about.  ``network``: which of several it is that is
+    walked through.
+    """
 
     given: tuple[str, ...] = ()
     predicted: tuple[str, ...] = ()
+    formed: tuple[str, ...] = ()
+    network: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +83,7 @@ class Walk:
     ``system``: the equations of the step; ``log``: the derivation of its gradients; ``values``: every tensor, float64.
     ``output``: the network's output, or the prediction where nothing is to be learnt.  ``walk["dense1.z"]`` is a
     quantity, ``walk.at("dense1.z[4]")`` an element opened.  ``text()`` and ``html()`` tell all of it.  ``said``: what
-    the model that it is of says of its numbers.
+    the model that it is of says of its numbers.  ``formed``: the names of what belongs to how the prediction is formed.
     """
 
     system: System
@@ -86,6 +91,7 @@ class Walk:
     values: Mapping[str, Array]
     output: str
     said: Said = Said()
+    formed: frozenset[str] = frozenset()
 
     @cached_property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -97,9 +103,9 @@ class Walk:
         network, cost = (reachable(self.log.forward, {name}) for name in (self.output, self.log.cost))
         forward, backward = self.log.forward.by_name, {equation.name for equation in self.log.equations}
         for tensor in self.system.inputs:
-            yield Quantity(
-                tensor.name, "given", scope_of(tensor.name), tensor.axes, None, self.values[tensor.name], tensor.role
-            )
+            name = tensor.name
+            given: Phase = "prediction" if name in self.formed else "given"
+            yield Quantity(name, given, scope_of(name), tensor.axes, None, self.values[name], tensor.role)
         for equation in self.system.equations:
             name = equation.name
             phase: Phase = "update" if self.log.gradients else "forward"  # a prediction alone has no update
@@ -107,6 +113,8 @@ class Walk:
                 phase = "forward" if name in network else "loss"
             elif name in backward:
                 phase = "backward"
+            elif name in self.formed:
+                phase = "prediction"
             yield Quantity(name, phase, scope_of(of.get(name, name)), equation.axes, equation, self.values[name])
 
     @cached_property
