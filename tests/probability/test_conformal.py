@@ -21,6 +21,7 @@ import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.probability.conformal import ConformalClassifier, ConformalRegressor
 from chainrule.probability.cross_conformal import CrossConformalClassifier, CrossConformalRegressor
+from chainrule.probability.held_out import hold_out
 from chainrule.probability.intervals import in_set, inside
 from chainrule.probability.nonconformity import adaptive_scores, conformal_quantile, conformal_rank
 
@@ -243,6 +244,87 @@ def test_bad_input() -> None:
     refused(
         lambda: CrossConformalRegressor(line, folds=2).fit(X[:6], y[:6]).predict_interval(X, 0.9), "at least 9 rows"
     )
+
+
+class Untrainable(Line):
+    """A model that may not be trained: what is wrong with the rest of the input is said before."""
+
+    def fit(self, X: Any, y: Any) -> Line:
+        raise AssertionError("trained")
+
+
+def test_groups_are_checked_before_anything_is_trained() -> None:
+    X, y = np.zeros((20, 1)), np.zeros(20)
+    model = ConformalRegressor(Untrainable(), conditional="group")
+    refused(lambda: model.fit(X, y), "needs groups, one for each row")
+    refused(lambda: model.fit(X, y, [1, 2]), r"groups has shape \(2,\); X has 20 rows, so it must be \(20,\)")
+    for missing in (None, float("nan"), np.datetime64("NaT")):
+        refused(lambda missing=missing: model.fit(X, y, ["a"] * 19 + [missing]), "groups, row 20 is missing")
+    refused(lambda: model.fit(X, y, np.where(np.arange(20) == 4, np.nan, 1)), "groups, row 5 is missing")
+    refused(lambda: model.fit(X, y, ["a"] * 19 + ["b"]), "groups: 'b' has one row; two are needed")
+    refused(lambda: ConformalRegressor(Untrainable()).fit(X, y, ["a"] * 20), "groups are for conditional='group'")
+
+
+def test_every_group_is_held_out_in_proportion() -> None:
+    X, y = load_iris(return_X_y=True)
+    groups = np.array(["rare"] * 10 + ["often"] * 138 + [7, 7], dtype=object)
+    of_numbers = ConformalRegressor(LinearRegression(), conditional="group", random_state=0).fit(X, y, groups)
+    assert [int((of_numbers.strata_ == of_numbers.groups_.index(group)).sum()) for group in ("rare", "often", 7)] == [
+        2,
+        28,
+        1,
+    ]
+    # A group may have one row of each class, and none is left out then.
+    groups[[0, 60, 120]] = "mixed"
+    of_classes = ConformalClassifier(GaussianNB(), conditional="group", random_state=0).fit(X, y, groups)
+    assert (of_classes.strata_ == of_classes.groups_.index("mixed")).sum() == 1
+    assert of_classes.predict_set(X[:2], 0.5, ["mixed", 7]).shape == (2, 3)
+
+
+class Weighed(Slope):
+    """A line that says with which weights it was fitted."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        self.weights_ = sample_weight
+        return super().fit(X, y)
+
+
+def test_weights_go_into_training() -> None:
+    generator = np.random.default_rng(9)
+    X, weights = generator.normal(size=(50, 1)), np.arange(50.0)
+    y = X[:, 0]
+    whole = ConformalRegressor(Weighed(), random_state=0).fit(X, y, sample_weight=weights)
+    kept, _ = hold_out(50, 0.2, None, 0)
+    np.testing.assert_array_equal(whole.estimator_.weights_, weights[kept])
+    crossed = CrossConformalRegressor(Weighed(), folds=5, random_state=0).fit(X, y, sample_weight=weights)
+    for fold, model in enumerate(crossed.estimators_):
+        np.testing.assert_array_equal(model.weights_, weights[crossed.folds_ != fold])
+    refused(lambda: ConformalRegressor(Slope()).fit(X, y, sample_weight=weights), "Slope.fit takes none")
+    refused(lambda: CrossConformalRegressor(Slope()).fit(X, y, weights), "Slope.fit takes none")
+    frozen = ConformalRegressor(FrozenEstimator(Slope().fit(X, y)))
+    refused(lambda: frozen.fit(X, y, sample_weight=weights), "sample_weight is for training, and the estimator is froz")
+    refused(lambda: whole.fit(X, y, sample_weight=weights[:7]), r"sample_weight has shape \(7,\)")
+
+
+@pytest.mark.parametrize("made", [ConformalRegressor, CrossConformalRegressor])
+def test_estimators_that_are_none(made: Any) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    refused(lambda: made(None).fit(X, y), f"{made.__name__}: estimator is a regressor such as Regressor.., not None")
+    refused(lambda: made(cr.Regressor).fit(X, y), r"estimator=Regressor is a class; write Regressor\(\)")
+    refused(lambda: made(cr.Classifier()).fit(X, y), "is for numbers, and Classifier predicts classes")
+    refused(lambda: made(LinearRegression(), ["absolute"]).fit(X, y), r"nonconformity is one of .*, not \['absolute'\]")
+
+
+def test_levels_as_arrays_and_in_fewer_digits(tmp_path: Path) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    inner = cr.Regressor(loss=cr.Quantiles((0.05, 0.5, 0.95)), epochs=2, random_state=0)
+    model = ConformalRegressor(inner, "quantile", levels=np.array([0.5, 0.9], np.float32), random_state=0).fit(X, y)
+    expected = model.predict_interval(X, 0.9)
+    np.testing.assert_array_equal(model.predict_interval(X, np.float32(0.9)), expected)
+    np.testing.assert_array_equal(cr.load(model.save(tmp_path / "model")).predict_interval(X, 0.9), expected)
+    assert conformal_rank(9, np.float32(0.9)) == 9
+    for levels in (np.array([]), np.array(0.9), 0.9, "0.9", (), ["0.9"]):
+        refused(lambda levels=levels: ConformalRegressor(inner, levels=levels).fit(X, y), "level")
 
 
 def test_bad_input_of_classes() -> None:

@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import BayesianRidge, LinearRegression
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
 from chainrule.probability.distribution import Mixture, Normal, Poisson
+from chainrule.probability.held_out import hold_out
 from chainrule.probability.spread import SpreadScaling, likeliest_spread, spread
 
 
@@ -77,6 +79,16 @@ def test_a_regressor_that_says_its_deviation() -> None:
     np.testing.assert_allclose(found, stats.norm(mean, std * model.spread_).logpdf(y))
 
 
+def test_weights_go_into_training() -> None:
+    X, y = rows(60, 4)
+    weights = np.arange(60.0)
+    kept, aside = hold_out(60, 0.2, None, 0)
+    model = SpreadScaling(BayesianRidge(), random_state=0).fit(X, y, weights)
+    ridge = BayesianRidge().fit(X[kept], y[kept], weights[kept])
+    np.testing.assert_array_equal(model.predict(X), ridge.predict(X))
+    np.testing.assert_array_equal(model.spread_, SpreadScaling(ridge).calibrate(X[aside], y[aside]).spread_)
+
+
 def test_bad_input() -> None:
     X, y = rows(30, 3)
     with pytest.raises(ChainruleError, match=r"predict_distribution, or with predict.*LinearRegression has neither"):
@@ -85,5 +97,9 @@ def test_bad_input() -> None:
         SpreadScaling(cr.Regressor(epochs=1)).fit(X, y)
     with pytest.raises(ChainruleError, match="of counts, which have no other unit"):
         likeliest_spread(Poisson(np.ones(3)), np.ones(3))
+    with pytest.raises(ChainruleError, match="SpreadScaling: estimator is a regressor such as"):
+        SpreadScaling(None).fit(X, y)
+    with pytest.raises(ChainruleError, match=r"GaussianProcessRegressor\.fit takes none"):
+        SpreadScaling(GaussianProcessRegressor()).fit(X, y, np.ones(30))
     with pytest.raises(ChainruleError, match="calibration_fraction"):
         SpreadScaling(BayesianRidge(), calibration_fraction=2).fit(X, y)

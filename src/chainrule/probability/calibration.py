@@ -27,7 +27,7 @@ from chainrule.errors import ChainruleError
 from chainrule.estimators.classifier import sum_to_one
 from chainrule.layers.composition import Composition, Tensor
 from chainrule.losses import CrossEntropy
-from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen, untrained
+from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen
 from chainrule.probability.wrapper import Wrapper
 from chainrule.training.programs import program
 
@@ -61,18 +61,22 @@ class CalibratedClassifier(ClassifierMixin, Wrapper):  # type: ignore[misc]
     def _corrected(self, probabilities: Array) -> Array:
         """Corrected probabilities [b,k]."""
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the estimator on a part of the rows, and calibrate it with the others, of each class in proportion.
 
         A ``sklearn.frozen.FrozenEstimator`` is calibrated with all of them.
-        Raises ChainruleError for an estimator without probabilities and for a class that is not held out.
+        ``sample_weight`` [b]: the weights of the rows that the estimator is trained on; all count the same where it is
+        calibrated.
+        Raises ChainruleError for an estimator without probabilities, for one whose training takes no weights where some
+        are given, and for a class that is not held out.
         """
         self._check()
-        if is_frozen(self.estimator):
-            return self.calibrate(X, y)
         X, labels = given_labels(X, y)
+        weights = self._weights(sample_weight, len(labels))
+        if is_frozen(self.estimator):
+            return self.calibrate(X, labels)
         kept, aside = hold_out(len(labels), self.calibration_fraction, labels, self.random_state)
-        self.estimator_ = untrained(self.estimator, self.random_state).fit(take(X, kept), labels[kept])
+        self._train(X, labels, kept, weights)
         return self._calibrate(take(X, aside), labels[aside])
 
     def calibrate(self, X: Any, y: Any = None) -> Self:
@@ -81,8 +85,7 @@ class CalibratedClassifier(ClassifierMixin, Wrapper):  # type: ignore[misc]
         Raises ChainruleError for an estimator without probabilities, and for a class without a row.
         """
         self._check()
-        self.estimator_ = unfrozen(self.estimator)
-        check_is_fitted(self.estimator_)
+        self._take_fitted()
         return self._calibrate(*given_labels(X, y))
 
     def predict_proba(self, X: Any) -> Array:
@@ -96,10 +99,10 @@ class CalibratedClassifier(ClassifierMixin, Wrapper):  # type: ignore[misc]
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
     def _check(self) -> None:
+        self._check_estimator(classifies=True)
         check_gives_probabilities(self, self.estimator)
 
     def _calibrate(self, X: Any, labels: Array) -> Self:
-        self._take_over(self.estimator_)
         probabilities = class_probabilities(self.estimator_, X)
         t = class_numbers(labels, self.classes_)
         if self.every_class:

@@ -14,10 +14,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import check_consistent_length, check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from chainrule.data.frame import is_missing
 from chainrule.data.target import read_values
+from chainrule.definition import plain
 from chainrule.errors import ChainruleError
 from chainrule.probability.calibration import (
     check_every_class,
@@ -26,9 +28,9 @@ from chainrule.probability.calibration import (
     class_probabilities,
     given_labels,
 )
-from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take, unfrozen, untrained
+from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take
 from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, check_level, conformal_quantile
-from chainrule.probability.wrapper import Wrapper
+from chainrule.probability.wrapper import OfTheSameTargets, Wrapper
 
 Array = NDArray[Any]
 
@@ -38,7 +40,7 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 def chosen(owner: Any, name: str, table: Mapping[Any, Any]) -> Any:
     """What a setting chooses.  Raises ChainruleError, saying what there is, for anything else."""
     value = getattr(owner, name)
-    if value not in table:
+    if not (value is None or isinstance(value, str)) or value not in table:
         raise ChainruleError(f"{type(owner).__name__}: {name} is one of {', '.join(map(repr, table))}, not {value!r}")
     return table[value]
 
@@ -64,24 +66,34 @@ class _Conformal(Wrapper):
         """Rows and their targets, checked."""
 
     @abstractmethod
-    def _calibrate(self, X: Any, y: Array, groups: Any) -> None:
-        """Learn the scores of rows that the fitted estimator does not know."""
+    def _calibrate(self, X: Any, y: Array, of: Sequence[Any]) -> None:
+        """Learn the scores of rows that the fitted estimator does not know; ``of`` which group each is, if any."""
 
-    def fit(self, X: Any, y: Any = None, groups: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, groups: Any = None, sample_weight: Any = None) -> Self:
         """Train the estimator on a part of the rows, and calibrate it with the others; ``groups`` [b] of each row.
 
-        A ``sklearn.frozen.FrozenEstimator`` is calibrated with all of them.
-        Raises ChainruleError for an estimator that does not say what is needed, and for a class that is not held out.
+        Of each class, and of each group, the same part is held out.  A ``sklearn.frozen.FrozenEstimator`` is calibrated
+        with all rows.
+        ``sample_weight`` [b]: the weights of the rows that the estimator is trained on; all count the same where it is
+        calibrated.
+        Raises ChainruleError for an estimator that does not say what is needed, for one whose training takes no weights
+        where some are given, and for a class or a group that is not held out.
         """
         self._check()
+        X, y = self._given(X, y)
+        of = self._given_groups(groups, len(y))
+        weights = self._weights(sample_weight, len(y))
         if is_frozen(self.estimator):
             return self.calibrate(X, y, groups)
-        X, y = self._given(X, y)
-        strata = y if isinstance(self, ClassifierMixin) else None
-        kept, aside = hold_out(len(y), self.calibration_fraction, strata, self.random_state)
-        self.estimator_ = untrained(self.estimator, self.random_state).fit(take(X, kept), y[kept])
-        self._take_over(self.estimator_)
-        self._calibrate(take(X, aside), y[aside], None if groups is None else np.asarray(groups)[aside])
+        kept, aside = hold_out(len(y), self.calibration_fraction, self._strata(y, of), self.random_state)
+        held = [of[row] for row in aside] if of else []
+        alone = [group for group in dict.fromkeys(of) if group not in set(held)]
+        if alone:
+            raise ChainruleError(
+                f"groups: {alone[0]!r} has one row; two are needed, one to train with and one to calibrate with"
+            )
+        self._train(X, y, kept, weights)
+        self._calibrate(take(X, aside), y[aside], held)
         return self
 
     def calibrate(self, X: Any, y: Any = None, groups: Any = None) -> Self:
@@ -90,31 +102,53 @@ class _Conformal(Wrapper):
         Raises ChainruleError for an estimator that does not say what is needed, and for a class without a row.
         """
         self._check()
-        self.estimator_ = unfrozen(self.estimator)
-        check_is_fitted(self.estimator_)
-        self._take_over(self.estimator_)
-        self._calibrate(*self._given(X, y), groups)
+        X, y = self._given(X, y)
+        of = self._given_groups(groups, len(y))
+        self._take_fitted()
+        self._calibrate(X, y, of)
         return self
 
-    def _learn_groups(self, rows: int, groups: Any) -> None:
-        self.groups_ = [] if groups is None else np.unique(np.asarray(groups)).tolist()
-        self.strata_ = self._groups_of(rows, groups)
+    def _strata(self, y: Array, of: Sequence[Any]) -> Array | None:
+        """What rows are held out by [b]: their class, their group, or both; None for neither."""
+        classes = np.unique(y, return_inverse=True)[1] if isinstance(self, ClassifierMixin) else None
+        if not of:
+            return classes
+        groups = numbered(of)
+        if classes is None:
+            return groups
+        both = numbered(list(zip(groups.tolist(), classes.tolist(), strict=True)))
+        # What a group has one row of is divided with what else it has one row of.
+        return np.where(np.bincount(both)[both] == 1, -1 - groups, both)
 
-    def _groups_of(self, rows: int, groups: Any) -> Array:
-        """The number of the group of each row [b]; 0 where there are none."""
+    def _given_groups(self, groups: Any, rows: int) -> list[Any]:
+        """The group of each row, checked; none where the setting asks for none."""
         if self.conditional != "group":
             if groups is not None:
                 raise ChainruleError(f"groups are for conditional='group'; here it is {self.conditional!r}")
-            return np.zeros(rows, dtype=np.int64)
+            return []
         if groups is None:
             raise ChainruleError("conditional='group' needs groups, one for each row")
-        given = np.asarray(groups).tolist()
-        check_consistent_length(given, range(rows))
+        given = np.asarray(groups, dtype=object)
+        if given.shape != (rows,):
+            raise ChainruleError(f"groups has shape {given.shape}; X has {rows} rows, so it must be ({rows},)")
+        of = [plain(group) for group in given]
+        for row, group in enumerate(of, 1):
+            if not isinstance(group, str) and is_missing(group):
+                raise ChainruleError(f"groups, row {row} is missing; give such rows a group of their own")
+        return of
+
+    def _learn_groups(self, rows: int, of: Sequence[Any]) -> None:
+        self.groups_ = list(dict.fromkeys(of))
+        self.strata_ = numbered(of) if of else np.zeros(rows, dtype=np.int64)
+
+    def _strata_of(self, rows: int, groups: Any) -> Array:
+        """The number of the group of each new row [b]; 0 where there are none."""
+        of = self._given_groups(groups, rows)
         place = {group: number for number, group in enumerate(self.groups_)}
-        for row, group in enumerate(given, 1):
+        for row, group in enumerate(of, 1):
             if group not in place:
                 raise ChainruleError(f"groups, row {row}: {group!r} is no group of the rows to calibrate with")
-        return np.array([place[group] for group in given], dtype=np.int64)
+        return np.array([place[group] for group in of], dtype=np.int64) if of else np.zeros(rows, dtype=np.int64)
 
     def _quantiles(self, scores: Array, level: float, names: Sequence[Any]) -> Array:
         """The conformal quantile of the scores [n, …] of each stratum, [stratum, …]."""
@@ -181,7 +215,7 @@ class ConformalClassifier(ClassifierMixin, _Conformal):  # type: ignore[misc]
         if self.conditional == "class":
             return np.asarray(scores <= self._quantiles(self.scores_, level, self.classes_.tolist()))
         quantiles = self._quantiles(self.scores_, level, self.groups_ or [""])
-        return np.asarray(scores <= quantiles[self._groups_of(len(scores), groups)][:, None])
+        return np.asarray(scores <= quantiles[self._strata_of(len(scores), groups)][:, None])
 
     def predict_proba(self, X: Any) -> Array:
         """The probabilities of the estimator within [b,k]."""
@@ -195,29 +229,28 @@ class ConformalClassifier(ClassifierMixin, _Conformal):  # type: ignore[misc]
 
     def _check(self) -> None:
         super()._check()
+        self._check_estimator(classifies=True)
         chosen(self, "nonconformity", CLASS_SCORES)
         check_gives_probabilities(self, self.estimator)
 
     def _given(self, X: Any, y: Any) -> tuple[Any, Array]:
         return given_labels(X, y)
 
-    def _calibrate(self, X: Any, y: Array, groups: Any) -> None:
+    def _calibrate(self, X: Any, y: Array, of: Sequence[Any]) -> None:
         t = class_numbers(y, self.classes_)
         self.seed_ = np.array(check_random_state(self.random_state).randint(2**31 - 1))
         self.scores_ = np.take_along_axis(self._scores(X, 0), t[:, None], axis=1)[:, 0]
-        self._learn_groups(len(t), groups)
+        self._learn_groups(len(t), of)
         if self.conditional == "class":
             check_every_class(type(self).__name__, t, self.classes_)
             self.strata_ = t
 
     def _scores(self, X: Any, stream: int) -> Array:
         """The score of each class of each row [b,k]; rows to calibrate with and others have random numbers apart."""
-        probabilities = class_probabilities(self.estimator_, X)
-        uniform = np.random.default_rng((int(self.seed_), stream)).random(len(probabilities))
-        return np.asarray(CLASS_SCORES[self.nonconformity](probabilities, uniform))
+        return class_scores(self, class_probabilities(self.estimator_, X), stream)
 
 
-class ConformalRegressor(RegressorMixin, _Conformal):  # type: ignore[misc]
+class ConformalRegressor(OfTheSameTargets, RegressorMixin, _Conformal):  # type: ignore[misc]
     """A regressor whose ``predict_interval(X, level)`` holds the true value with that probability.
 
     Of several targets a row, each interval does so by itself.
@@ -269,9 +302,9 @@ class ConformalRegressor(RegressorMixin, _Conformal):  # type: ignore[misc]
         """
         check_is_fitted(self)
         scores = self.scores_[level_place(self, level)]
-        band = BANDS[self.nonconformity](self.estimator_, X, level)
+        band = BANDS[self.nonconformity](self.estimator_, X, float(check_level(level)))
         quantiles = self._quantiles(scores, level, self.groups_ or [""])
-        return band.widened(quantiles[self._groups_of(len(band.lower), groups)])
+        return band.widened(quantiles[self._strata_of(len(band.lower), groups)])
 
     def predict(self, X: Any) -> Array:
         """The value that the estimator within predicts, [b] or [b,o]."""
@@ -280,21 +313,29 @@ class ConformalRegressor(RegressorMixin, _Conformal):  # type: ignore[misc]
 
     def _check(self) -> None:
         super()._check()
+        self._check_estimator(classifies=False)
         chosen(self, "nonconformity", BANDS)
         asked_levels(self)
 
     def _given(self, X: Any, y: Any) -> tuple[Any, Array]:
         return given_values(X, y)
 
-    def _calibrate(self, X: Any, y: Array, groups: Any) -> None:
+    def _calibrate(self, X: Any, y: Array, of: Sequence[Any]) -> None:
         band = BANDS[self.nonconformity]
         self.scores_ = np.stack([band(self.estimator_, X, level).scores(y) for level in asked_levels(self)])
-        self._learn_groups(len(y), groups)
+        self._learn_groups(len(y), of)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags = get_tags(self.estimator).target_tags
-        return tags
+
+def class_scores(classifier: Any, probabilities: Array, stream: int) -> Array:
+    """The score of each class [b,k] from p[b,k]; the random numbers are those of the classifier's seed and a stream."""
+    uniform = np.random.default_rng((int(classifier.seed_), stream)).random(len(probabilities))
+    return np.asarray(CLASS_SCORES[classifier.nonconformity](probabilities, uniform))
+
+
+def numbered(values: Sequence[Any]) -> Array:
+    """The number of each value among those that differ, in the order in which they come [b]."""
+    place = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    return np.array([place[value] for value in values], dtype=np.int64)
 
 
 def given_values(X: Any, y: Any) -> tuple[Any, Array]:
@@ -309,21 +350,20 @@ def given_values(X: Any, y: Any) -> tuple[Any, Array]:
 def asked_levels(regressor: Any) -> tuple[float, ...]:
     """The levels that scores are for: with all but ``"quantile"`` one for all.  Raises ChainruleError for others."""
     levels = regressor.levels
-    if not isinstance(levels, Sequence) or not levels:
+    if not isinstance(levels, Sequence | np.ndarray) or not np.size(levels) or not np.ndim(levels):
         raise ChainruleError(f"levels are numbers such as {LEVELS}, not {levels!r}")
-    for level in levels:
-        check_level(level)
-    return tuple(map(float, levels)) if regressor.nonconformity == "quantile" else (0.5,)
+    known = tuple(float(check_level(level)) for level in levels)
+    return known if regressor.nonconformity == "quantile" else (0.5,)
 
 
 def level_place(regressor: Any, level: float) -> int:
     """The place of the scores for a level.  Raises ChainruleError where it was not calibrated."""
-    check_level(level)
+    wanted = float(check_level(level))
     if regressor.nonconformity != "quantile":
         return 0
     known = asked_levels(regressor)
-    if float(level) not in known:
+    if wanted not in known:
         raise ChainruleError(
-            f"level {float(level):g} was not calibrated; levels={known!r} were. Give it among levels, and fit again"
+            f"level {wanted:g} was not calibrated; levels={known!r} were. Give it among levels, and fit again"
         )
-    return known.index(float(level))
+    return known.index(wanted)

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.definition import check_count
@@ -26,10 +26,10 @@ from chainrule.probability.calibration import (
     class_probabilities,
     given_labels,
 )
-from chainrule.probability.conformal import LEVELS, asked_levels, chosen, given_values, level_place
-from chainrule.probability.held_out import is_frozen, take, untrained
+from chainrule.probability.conformal import LEVELS, asked_levels, chosen, class_scores, given_values, level_place
+from chainrule.probability.held_out import is_frozen, take, trained
 from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, Band, check_level, conformal_rank
-from chainrule.probability.wrapper import Wrapper
+from chainrule.probability.wrapper import OfTheSameTargets, Wrapper
 
 Array = NDArray[Any]
 
@@ -53,10 +53,11 @@ class _CrossConformal(Wrapper):
     def _check(self) -> None:
         """Raise ChainruleError for settings that cannot be used."""
 
-    def _fit_folds(self, X: Any, y: Array, order: Array, generator: Any) -> None:
+    def _fit_folds(self, X: Any, y: Array, sample_weight: Any, order: Array, generator: Any) -> None:
         """Models and the fold of each row [n]; rows are dealt out in this order."""
         if is_frozen(self.estimator):
             raise ChainruleError(f"{type(self).__name__} trains the estimator on each part of the rows; thaw it")
+        weights = self._weights(sample_weight, len(y))
         folds = len(y) if self.folds is None else min(check_count(type(self).__name__, "folds", self.folds), len(y))
         if folds < 2:
             raise ChainruleError(f"{type(self).__name__}: {len(y)} sample(s) in {folds} fold(s); at least 2 are needed")
@@ -65,7 +66,7 @@ class _CrossConformal(Wrapper):
         self.estimators_ = []
         for fold in range(folds):
             others = np.flatnonzero(self.folds_ != fold)
-            self.estimators_.append(untrained(self.estimator, generator).fit(take(X, others), y[others]))
+            self.estimators_.append(trained(self.estimator, generator, X, y, others, weights))
 
     def _parts(self) -> dict[str, Any]:
         return {f"fold{fold}": model for fold, model in enumerate(self.estimators_)}
@@ -106,23 +107,25 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
         self.folds = folds
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the estimator on all rows but those of each fold.
 
-        Raises ChainruleError for an estimator without probabilities.
+        ``sample_weight`` [b]: the weights of rows in training; all count the same in sets and intervals.
+        Raises ChainruleError for an estimator without probabilities, and for one whose training takes no weights where
+        some are given.
         """
         self._check()
         X, labels = given_labels(X, y)
         generator = check_random_state(self.random_state)
         shuffled = generator.permutation(len(labels))
-        self._fit_folds(X, labels, shuffled[np.argsort(labels[shuffled], kind="stable")], generator)
+        self._fit_folds(X, labels, sample_weight, shuffled[np.argsort(labels[shuffled], kind="stable")], generator)
         self._take_parts(self.estimators_)
         self.seed_ = np.array(generator.randint(2**31 - 1))
         t = class_numbers(labels, self.classes_)
         self.scores_ = np.empty(len(t))
         for fold, model in enumerate(self.estimators_):
             rows = np.flatnonzero(self.folds_ == fold)
-            scores = self._scores(self._probabilities(model, take(X, rows)), 2 + fold)
+            scores = class_scores(self, self._probabilities(model, take(X, rows)), 2 + fold)
             self.scores_[rows] = scores[np.arange(len(rows)), t[rows]]
         return self
 
@@ -136,7 +139,7 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
         rank = conformal_rank(len(self.scores_), level)
         stranger: Any = 0
         for fold, model in enumerate(self.estimators_):
-            scores = self._scores(self._probabilities(model, X), 1)
+            scores = class_scores(self, self._probabilities(model, X), 1)
             stranger = stranger + np.searchsorted(np.sort(self.scores_[self.folds_ == fold]), scores, side="left")
         return np.asarray(stranger < rank)
 
@@ -156,6 +159,7 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
         self.classes_ = np.unique(np.concatenate([model.classes_ for model in parts]))
 
     def _check(self) -> None:
+        self._check_estimator(classifies=True)
         chosen(self, "nonconformity", CLASS_SCORES)
         check_gives_probabilities(self, self.estimator)
 
@@ -166,12 +170,8 @@ class CrossConformalClassifier(ClassifierMixin, _CrossConformal):  # type: ignor
         whole[:, class_numbers(np.asarray(model.classes_), self.classes_)] = found
         return whole
 
-    def _scores(self, probabilities: Array, stream: int) -> Array:
-        uniform = np.random.default_rng((int(self.seed_), stream)).random(len(probabilities))
-        return np.asarray(CLASS_SCORES[self.nonconformity](probabilities, uniform))
 
-
-class CrossConformalRegressor(RegressorMixin, _CrossConformal):  # type: ignore[misc]
+class CrossConformalRegressor(OfTheSameTargets, RegressorMixin, _CrossConformal):  # type: ignore[misc]
     """A regressor whose ``predict_interval(X, level)`` holds the true value about that often, with no row held out for
     good.
 
@@ -207,15 +207,17 @@ class CrossConformalRegressor(RegressorMixin, _CrossConformal):  # type: ignore[
         self.folds = folds
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the estimator on all rows but those of each fold.
 
-        Raises ChainruleError for an estimator that does not say what ``nonconformity`` needs.
+        ``sample_weight`` [b]: the weights of rows in training; all count the same in sets and intervals.
+        Raises ChainruleError for an estimator that does not say what ``nonconformity`` needs, and for one whose
+        training takes no weights where some are given.
         """
         self._check()
         X, y = given_values(X, y)
         generator = check_random_state(self.random_state)
-        self._fit_folds(X, y, generator.permutation(len(y)), generator)
+        self._fit_folds(X, y, sample_weight, generator.permutation(len(y)), generator)
         self._take_parts(self.estimators_)
         band, levels = BANDS[self.nonconformity], asked_levels(self)
         self.scores_ = np.empty((len(levels), *y.shape))
@@ -232,10 +234,9 @@ class CrossConformalRegressor(RegressorMixin, _CrossConformal):  # type: ignore[
         Raises ChainruleError for a level that is not between 0 and 1, or that needs more rows.
         """
         check_is_fitted(self)
-        check_level(level)
         scores = self.scores_[level_place(self, level)]
         rank = conformal_rank(len(scores), level)
-        bands = [BANDS[self.nonconformity](model, X, level) for model in self.estimators_]
+        bands = [BANDS[self.nonconformity](model, X, float(check_level(level))) for model in self.estimators_]
         rows = len(bands[0].lower)
         at_once = max(1, AT_ONCE // scores.size)
         found = [self._ends(bands, scores, rank, slice(at, at + at_once)) for at in range(0, rows, at_once)]
@@ -263,10 +264,6 @@ class CrossConformalRegressor(RegressorMixin, _CrossConformal):  # type: ignore[
         return np.asarray(np.mean([model.predict(X) for model in self.estimators_], axis=0))
 
     def _check(self) -> None:
+        self._check_estimator(classifies=False)
         chosen(self, "nonconformity", BANDS)
         asked_levels(self)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags = get_tags(self.estimator).target_tags
-        return tags

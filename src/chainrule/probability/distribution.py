@@ -103,7 +103,7 @@ def check_level(level: Any) -> float:
     """A probability between 0 and 1, both excluded, or ChainruleError."""
     if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
         raise ChainruleError(f"a level is a number between 0 and 1, such as 0.9, not {level!r}")
-    return float(level)
+    return float(str(level))  # 0.9 also where it was written in fewer digits, as a float32
 
 
 def ends(level: float) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,21 @@ def untrained(estimator: Any, random_state: Any) -> Any:
         unset = [name for name, value in settings if name.split("__")[-1] == "random_state" and value is None]
         made.set_params(**{name: int(generator.randint(2**31 - 1)) for name in unset})
     return made
+
+
+def check_weighable(owner: str, estimator: Any) -> None:
+    """Raise ChainruleError where there is no training that weights of rows could go into."""
+    if is_frozen(estimator):
+        raise ChainruleError(f"{owner}: sample_weight is for training, and the estimator is frozen")
+    taken = signature(estimator.fit).parameters
+    if "sample_weight" not in taken and not any(one.kind is one.VAR_KEYWORD for one in taken.values()):
+        raise ChainruleError(f"{owner}: sample_weight is given, and {type(estimator).__name__}.fit takes none")
+
+
+def trained(estimator: Any, random_state: Any, X: Any, y: Array, rows: Array, weights: Array | None) -> Any:
+    """A copy of the estimator, fitted on some of the rows, with the weights [b] of all if there are any."""
+    given = {} if weights is None else {"sample_weight": weights[rows]}
+    return untrained(estimator, random_state).fit(take(X, rows), y[rows], **given)
 
 
 def is_frozen(estimator: Any) -> bool:

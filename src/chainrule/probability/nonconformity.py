@@ -30,7 +30,7 @@ def check_level(level: Any) -> Fraction:
     """The level as it was written, 0.9 as 9/10.  Raises ChainruleError unless it is between 0 and 1."""
     if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
         raise ChainruleError(f"level is a number above 0 and below 1, not {level!r}")
-    return Fraction(repr(float(level)))
+    return Fraction(str(level))
 
 
 def conformal_rank(rows: int, level: Any, what: str = "") -> int:

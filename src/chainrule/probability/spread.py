@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.base import RegressorMixin
-from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from chainrule.errors import ChainruleError
 from chainrule.estimators.predictive import DistributionMixin
 from chainrule.probability.conformal import given_values
 from chainrule.probability.distribution import Distribution, Normal
-from chainrule.probability.held_out import hold_out, is_frozen, take, unfrozen, untrained
-from chainrule.probability.wrapper import Wrapper
+from chainrule.probability.held_out import hold_out, is_frozen, take
+from chainrule.probability.wrapper import OfTheSameTargets, Wrapper
 
 Array = NDArray[Any]
 
@@ -53,7 +52,7 @@ def likeliest_spread(distribution: Distribution, y: ArrayLike) -> Array:
     return np.array(found(None) if y.ndim == 1 else [found(target) for target in range(y.shape[1])])
 
 
-class SpreadScaling(DistributionMixin, RegressorMixin, Wrapper):  # type: ignore[misc]
+class SpreadScaling(OfTheSameTargets, DistributionMixin, RegressorMixin, Wrapper):  # type: ignore[misc]
     """A regressor whose distributions are widened by one factor for each target; their means stay the same.
 
     A network that learnt means and deviations from the same rows is too sure of rows that are new.
@@ -81,17 +80,22 @@ class SpreadScaling(DistributionMixin, RegressorMixin, Wrapper):  # type: ignore
         self.calibration_fraction = calibration_fraction
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Train the estimator on a part of the rows, and calibrate it with the others.
 
         A ``sklearn.frozen.FrozenEstimator`` is calibrated with all of them.
-        Raises ChainruleError for an estimator that predicts no spread, and for distributions of counts.
+        ``sample_weight`` [b]: the weights of the rows that the estimator is trained on; all count the same where it is
+        calibrated.
+        Raises ChainruleError for an estimator that predicts no spread, for one whose training takes no weights where
+        some are given, and for distributions of counts.
         """
+        self._check_estimator(classifies=False)
+        X, y = given_values(X, y)
+        weights = self._weights(sample_weight, len(y))
         if is_frozen(self.estimator):
             return self.calibrate(X, y)
-        X, y = given_values(X, y)
         kept, aside = hold_out(len(y), self.calibration_fraction, None, self.random_state)
-        self.estimator_ = untrained(self.estimator, self.random_state).fit(take(X, kept), y[kept])
+        self._train(X, y, kept, weights)
         return self._calibrate(take(X, aside), y[aside])
 
     def calibrate(self, X: Any, y: Any = None) -> Self:
@@ -99,8 +103,8 @@ class SpreadScaling(DistributionMixin, RegressorMixin, Wrapper):  # type: ignore
 
         Raises ChainruleError for an estimator that predicts no spread, and for distributions of counts.
         """
-        self.estimator_ = unfrozen(self.estimator)
-        check_is_fitted(self.estimator_)
+        self._check_estimator(classifies=False)
+        self._take_fitted()
         return self._calibrate(*given_values(X, y))
 
     def predict(self, X: Any, return_std: bool = False) -> Any:
@@ -117,14 +121,8 @@ class SpreadScaling(DistributionMixin, RegressorMixin, Wrapper):  # type: ignore
         return spread(_distribution(self.estimator_, X), self.spread_)
 
     def _calibrate(self, X: Any, y: Array) -> Self:
-        self._take_over(self.estimator_)
         self.spread_ = likeliest_spread(_distribution(self.estimator_, X), y)
         return self
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags = get_tags(self.estimator).target_tags
-        return tags
 
 
 def _distribution(estimator: Any, X: Any) -> Distribution:

@@ -13,14 +13,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save as save_tensors
-from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, is_classifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 import chainrule
+from chainrule.data.rows import read_weights
 from chainrule.errors import ChainruleError
 from chainrule.estimators.saving import FORMAT, TENSORS, VERSION, warn_of_left_out, write
 from chainrule.estimators.settings import settings_from_json, settings_to_json
+from chainrule.probability.held_out import check_weighable, trained, unfrozen
 
 Array = NDArray[Any]
 
@@ -36,6 +38,7 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     estimator: Any
     estimator_: Any
+    random_state: Any  # of those that divide rows
 
     @property
     def input_(self) -> Any:
@@ -56,6 +59,37 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
             if hasattr(fitted, name):
                 setattr(self, name, getattr(fitted, name))
+
+    def _check_estimator(self, classifies: bool) -> None:
+        """Raise ChainruleError unless the estimator is one, and for classes or for numbers as the wrapper is."""
+        owner, estimator = type(self).__name__, unfrozen(self.estimator)
+        if isinstance(estimator, type):
+            raise ChainruleError(f"{owner}: estimator={estimator.__name__} is a class; write {estimator.__name__}()")
+        kind = "classifier" if classifies else "regressor"
+        if not hasattr(estimator, "predict"):
+            raise ChainruleError(f"{owner}: estimator is a {kind} such as {kind.capitalize()}(), not {estimator!r}")
+        if not classifies and hasattr(estimator, "__sklearn_tags__") and is_classifier(estimator):
+            raise ChainruleError(
+                f"{owner} is for numbers, and {type(estimator).__name__} predicts classes; give a regressor"
+            )
+
+    def _weights(self, sample_weight: Any, rows: int) -> Array | None:
+        """The weights [b] to train with, if any are given, checked."""
+        if sample_weight is None:
+            return None
+        check_weighable(type(self).__name__, self.estimator)
+        return read_weights(sample_weight, rows)
+
+    def _train(self, X: Any, y: Array, rows: Array, weights: Array | None) -> None:
+        """Fit the estimator on some of the rows."""
+        self.estimator_ = trained(self.estimator, self.random_state, X, y, rows, weights)
+        self._take_over(self.estimator_)
+
+    def _take_fitted(self) -> None:
+        """The estimator as it is.  Raises NotFittedError where it is not fitted."""
+        self.estimator_ = unfrozen(self.estimator)
+        check_is_fitted(self.estimator_)
+        self._take_over(self.estimator_)
 
     def _arrays(self) -> dict[str, Array]:
         """What it has learnt, as arrays."""
@@ -80,7 +114,8 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                     "models of chainrule"
                 )
         tensors = save_tensors({name: np.array(value, order="C") for name, value in self._arrays().items()})
-        settings = settings_to_json({k: v for k, v in self.get_params(deep=False).items() if k != "estimator"})
+        given = {name: value for name, value in self.get_params(deep=False).items() if name != "estimator"}
+        settings = settings_to_json({name: _written(value) for name, value in given.items()})
         warn_of_left_out(settings, stacklevel=3)
         description = {
             "format": FORMAT,
@@ -112,3 +147,21 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         tags.input_tags = inner.input_tags
         tags.non_deterministic = inner.non_deterministic
         return tags
+
+
+class OfTheSameTargets:
+    """A wrapper whose targets are of the kinds that the estimator within takes: one or several numbers a row."""
+
+    estimator: Any
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.target_tags = get_tags(self.estimator).target_tags
+        return tags
+
+
+def _written(setting: Any) -> Any:
+    """An array as its numbers, those of few digits with these digits: 0.9 and not the 0.89999998 of a float32."""
+    if not isinstance(setting, tuple | list | np.ndarray):
+        return setting
+    return tuple(float(str(one)) if isinstance(one, np.floating) else one for one in setting)
