@@ -355,6 +355,15 @@ def test_classifiers_on_disk(made: Any, tmp_path: Path) -> None:
     assert type(read.classes_) is type(model.classes_)
 
 
+def test_groups_that_have_no_text_are_not_written(tmp_path: Path) -> None:
+    X, y = load_iris(return_X_y=True)
+    days = np.array(["2026-01-01", "2026-01-02"], dtype="M8[D]")[np.arange(150) % 2]
+    inner = cr.Regressor(epochs=1, random_state=0)
+    model = ConformalRegressor(inner, conditional="group", random_state=0).fit(X, y, days)
+    assert len(model.predict_interval(X[:2], 0.5, days[:2])[0]) == 2
+    refused(lambda: model.save(tmp_path / "model"), "groups_ has datetime.* neither a number nor a text")
+
+
 @pytest.mark.parametrize(
     "made",
     [

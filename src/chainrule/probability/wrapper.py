@@ -103,7 +103,8 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     def save(self, path: str | Path) -> Path:
         """Write the wrapper and the models in it into the folder ``path``; ``chainrule.load`` reads it.
 
-        Raises ChainruleError where a model in it is none of chainrule's, and where the folder cannot be written.
+        Raises ChainruleError where a model in it is none of chainrule's, where groups are neither numbers nor texts,
+        and where the folder cannot be written.
         """
         check_is_fitted(self)
         folder, parts = Path(path), self._parts()
@@ -113,6 +114,12 @@ class Wrapper(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                     f"{type(part).__name__} cannot be saved as equations and arrays; {type(self).__name__}.save is for "
                     "models of chainrule"
                 )
+        for name in self.named:
+            for value in getattr(self, name):
+                if not isinstance(value, int | float | str):
+                    raise ChainruleError(
+                        f"{type(self).__name__}.save: {name} has {value!r}, which is neither a number nor a text"
+                    )
         tensors = save_tensors({name: np.array(value, order="C") for name, value in self._arrays().items()})
         given = {name: value for name, value in self.get_params(deep=False).items() if name != "estimator"}
         settings = settings_to_json({name: _written(value) for name, value in given.items()})
