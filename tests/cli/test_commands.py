@@ -35,6 +35,18 @@ def test_the_same_seed_gives_the_same_run(run: Command, tmp_path: Path) -> None:
     assert weights[0] == weights[1]
 
 
+def test_an_ensemble(run: Command) -> None:
+    quick = ("--epochs", "2", "--no-report", "--out", "e", "--backend", "numpy")
+    for asked, made in (("2", "2 networks"), ("TabM(3)", "3 networks"), ("Snapshots(2)", "2 networks")):
+        network = ("--network", "Dense(4), ReLU(), Dense(3)")
+        code, out, err = run("train", "iris", *quick, *network, "--ensemble", asked)
+        assert code == 0 and "NLL" in out, err
+        assert made in run("info", "e")[1]
+    code, _, err = run("train", "iris", *quick, "--ensemble", "0")
+    assert code == 2 and err == "error: ensemble is a whole number of at least 1, not 0\n"
+    assert "--ensemble: unknown name Forest" in run("train", "iris", "--ensemble", "Forest()")[2]
+
+
 def test_train_and_predict_a_table(run: Command, tmp_path: Path) -> None:
     (tmp_path / "houses.csv").write_text(HEADER + ROWS)
     network = "Dense(8), Tanh(), Dense(1)"

@@ -99,6 +99,8 @@ def run(request: Request) -> None:
 
 def _read_option(name: str, text: str) -> Any:
     """What an option's text makes."""
+    if name == "ensemble" and text.isdecimal():
+        return int(text)
     return read_network(text) if name == "network" else read_call(text, f"--{name}")
 
 

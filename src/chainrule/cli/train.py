@@ -67,6 +67,9 @@ def train(
     loss: Annotated[str | None, typer.Option(help="The loss, such as CrossEntropy or 'Huber(1.0)'.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="The optimizer, such as Adam or 'SGD(0.1)'.")] = None,
     regularizer: Annotated[str | None, typer.Option(help="A penalty on the weights, such as 'L2(0.001)'.")] = None,
+    ensemble: Annotated[
+        str | None, typer.Option(help="How many networks predict together, such as 5; or 'TabM(16)', 'Snapshots(5)'.")
+    ] = None,
     reading: Annotated[
         str | None, typer.Option(help="How texts, recordings or series are read: 'Characters()', 'MFCC()'.")
     ] = None,
@@ -108,6 +111,7 @@ def train(
             "--labels": labels,
             "--size": size,
             "--loss": loss,
+            "--ensemble": ensemble,
         }
         of_rows |= {"--augmentation": augmentation, "--test": test}
         given = next((name for name, value in of_rows.items() if value is not None), None)
@@ -149,6 +153,7 @@ def train(
                 "loss": loss,
                 "optimizer": optimizer,
                 "regularizer": regularizer,
+                "ensemble": ensemble,
                 "reading": reading,
                 "augmentation": f"({augmentation},)" if augmentation else None,
             },
