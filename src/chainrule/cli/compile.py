@@ -30,6 +30,7 @@ class Trial:
     state: dict[str, Any]
     steps: Mapping[str, Any]
     multiply_adds: int = 0
+    of: str = ""  # several networks, in words
 
 
 @examples(
@@ -78,23 +79,32 @@ def compile(
 
 
 def _of_model(model: Any, rows: int | None, backend: str) -> Trial:
-    """A training step of a model on random rows."""
+    """A training step of a model on random rows; of an ensemble, that of all its networks."""
     import numpy as np
 
     from chainrule.estimators.inspect import random_rows
+    from chainrule.estimators.summary import looked_into, networks
+    from chainrule.training.ensemble import first_states
     from chainrule.training.loop import first_state
 
-    step = model.specification_.step
+    specification = model.specification_
+    step, members = specification.trained, specification.members
     rows = model.training_.batch_size if rows is None else rows
     made = random_rows(model, rows)
-    state = first_state(step, 0, backend=backend)
+    state = (
+        first_state(step, 0, backend=backend)
+        if members is None
+        else first_states(specification.step, step, members, 0, backend)
+    )
+    minibatch = np.arange(rows)[None] if members is None else np.tile(np.arange(rows), (1, members, 1))
     return Trial(
         step.system,
         tuple(dict.fromkeys((step.cost, step.loss, step.gradient_norm))),
         {**{source: made[name] for name, source in step.sources.items()}, **step.constants},
         state,
-        {"rows": np.arange(rows)[None], "η": np.array([step.optimizer.schedule.peak])},
+        {"rows": minibatch, "η": np.array([step.optimizer.schedule.peak])},
         rows * sum(state[tensor.name].size for tensor in step.parameters),
+        networks(model) if members is not None else looked_into(model),
     )
 
 
@@ -142,6 +152,7 @@ def _compiled(trial: Trial, backend: str) -> tuple[Any, dict[str, Any]]:
         each = (time.perf_counter() - start) / count
     record: dict[str, Any] = {
         "equations": len(trial.system.equations),
+        **({"of": trial.of} if trial.of else {}),
         "computed_by": computed_by(backend, program, trial.multiply_adds),
         "seconds_until_ready": ready,
         "seconds_a_step": each,
@@ -164,8 +175,9 @@ def _in_words(record: Mapping[str, Any]) -> dict[str, Any]:
     ready = f"after {1e3 * record['seconds_until_ready']:.0f} ms"
     if "seconds_in_llvm" in record:
         ready += f" (LLVM: {1e3 * record['seconds_in_llvm']:.0f} ms, unless the code is kept on disk already)"
+    of = f" of {record['of']}" if "of" in record else ""
     return {
-        "step": f"{record['equations']} equations, {record['computed_by']}",
+        "step": f"{record['equations']} equations{of}, {record['computed_by']}",
         "code": code,
         "ready": ready,
         "each step": f"{1e6 * record['seconds_a_step']:,.1f} µs",

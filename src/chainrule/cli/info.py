@@ -64,9 +64,13 @@ def _backend() -> str:
 
 
 def _describe_model(model: Any) -> dict[str, Any]:
+    from chainrule.estimators.summary import networks
+
     step = model.specification_.step
+    several = networks(model)
     return {
         "estimator": type(model).__name__,
+        **({"ensemble": several} if several else {}),
         "network": repr(model.specification_.network),
         "loss": repr(model.specification_.loss),
         "optimizer": repr(model.specification_.optimizer),

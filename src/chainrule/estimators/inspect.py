@@ -18,7 +18,7 @@ from chainrule.equations.sizes import solve_sizes
 from chainrule.estimators import saving
 from chainrule.estimators.model import longest_row, plain_loss
 from chainrule.estimators.rows import Rows
-from chainrule.estimators.summary import layer_lines, sizes_for_one_row, table, training_facts
+from chainrule.estimators.summary import layer_lines, networks, sizes_for_one_row, table, training_facts
 from chainrule.training.source import epoch_batches
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ class Inspection:
         model: Any = self
         check_is_fitted(model, "parameters_")
         specification = model.specification_
-        lines = [f"{type(self).__name__}, {model._described()}", ""]
+        several = networks(model)
+        lines = [f"{type(self).__name__}, {model._described()}{f', an ensemble of {several}' if several else ''}", ""]
         lines += table(("column", "read as"), model.input_.lines())
-        lines += ["", *layer_lines(specification.step.prediction_system), ""]
+        lines += ["", *(["one of the networks:"] if several else [])]
+        lines += [*layer_lines(specification.step.prediction_system), ""]
         lines += [f"{name:<10} {said}" for name, said in training_facts(model)]
         return "\n".join(lines)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.estimators.summary import LAYER_HEADINGS, layer_rows, training_facts
+from chainrule.estimators.summary import LAYER_HEADINGS, layer_rows, networks, training_facts
 from chainrule.notation.markup import plural, text
 from chainrule.notation.page import framed
 from chainrule.training.shown import STYLE, figures, rows_html
@@ -25,10 +25,12 @@ def model_html(model: Any) -> str:
     layers = layer_rows(model.specification_.step.prediction_system)
     table = rows_html(LAYER_HEADINGS, layers, numbers=2, name="The layers")
     facts = "".join(f"<dt>{text(name)}</dt><dd>{text(said)}</dd>" for name, said in training_facts(model))
+    several = networks(model)
+    ensemble = f", an ensemble of {text(several)}" if several else ""
     drawn = figures(model.history_) if len(model.history_) > 1 else ""
     return framed(
-        f'<div class="shown"><h2>{type(model).__name__}, {text(model._described())}</h2>{_columns(model)}'
-        f'<h3>Layers, for one row</h3><div class="totalled">{table}</div>'
+        f'<div class="shown"><h2>{type(model).__name__}, {text(model._described())}{ensemble}</h2>{_columns(model)}'
+        f'<h3>Layers{" of one of the networks" if several else ""}, for one row</h3><div class="totalled">{table}</div>'
         f'<h3>Training</h3><dl class="facts">{facts}</dl>{drawn}</div>',
         STYLE + FACTS,
     )
