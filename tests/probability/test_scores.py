@@ -128,6 +128,11 @@ def test_crps_of_mixtures_of_any_kind_by_brute_force(members: int) -> None:
     np.testing.assert_array_equal(scores.crps(POINTS.reshape(2, 2), square).ravel(), scores.crps(POINTS, mixed))
 
 
+def test_crps_of_a_column() -> None:
+    with pytest.raises(ChainruleError, match=r"y has shape \(4, 1\) and the distributions \(4,\)"):
+        scores.crps(POINTS[:, None], everywhere(Normal, 1, 2))
+
+
 def summed(of: Any, y: float) -> float:
     """Σ_k (F(k) − [k ≥ y])²."""
     k = np.arange(max(of.ppf(1 - 1e-14), y) + 1)

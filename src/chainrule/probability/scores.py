@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from chainrule.errors import ChainruleError
-from chainrule.probability.distribution import Distribution, Mixture, Normal, equal_mixture
+from chainrule.probability.distribution import Distribution, Mixture, Normal, at_places, equal_mixture
 
 Array = NDArray[Any]
 
@@ -59,7 +59,7 @@ def crps(y: Array, distribution: Distribution) -> Array:
     In closed form for normal distributions and their mixtures, a sum for counts (``crps_of_counts``), else an integral
     (``crps_of_integral``).
     """
-    y = np.broadcast_to(np.asarray(y, dtype=np.float64), distribution.shape)
+    y = np.broadcast_to(at_places(y, distribution.shape), distribution.shape).astype(np.float64)
     if isinstance(distribution, Normal):
         return crps_of_normal(y, distribution.mean, distribution.std)
     mixed = distribution.parts() if isinstance(distribution, Mixture) else equal_mixture([distribution])
