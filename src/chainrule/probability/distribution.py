@@ -122,10 +122,12 @@ class _Family(Distribution):
         for name, array in zip(names, arrays, strict=True):
             object.__setattr__(self, name, array)
 
+    law: ClassVar[Any]  # the family of scipy.stats; a frozen one of it would take longer to make than to ask
+
     @property
     @abstractmethod
-    def scipy(self) -> Any:
-        """The frozen distribution of scipy.stats."""
+    def arguments(self) -> tuple[Array, ...]:
+        """What the family is asked with."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -133,26 +135,30 @@ class _Family(Distribution):
 
     @property
     def mean(self) -> Array:
-        return np.asarray(self.scipy.mean())
+        return np.asarray(self.law.mean(*self.arguments))
 
     @property
     def variance(self) -> Array:
-        return np.asarray(self.scipy.var())
+        return np.asarray(self.law.var(*self.arguments))
 
     def log_prob(self, y: ArrayLike) -> Array:
-        return np.asarray((self.scipy.logpmf if self.discrete else self.scipy.logpdf)(at_places(y, self.shape)))
+        return np.asarray(
+            (self.law.logpmf if self.discrete else self.law.logpdf)(at_places(y, self.shape), *self.arguments)
+        )
 
     def cdf(self, y: ArrayLike) -> Array:
-        return np.asarray(self.scipy.cdf(at_places(y, self.shape)))
+        return np.asarray(self.law.cdf(at_places(y, self.shape), *self.arguments))
 
     def quantile(self, q: float) -> Array:
-        return np.asarray(self.scipy.ppf(check_level(q)))
+        return np.asarray(self.law.ppf(check_level(q), *self.arguments))
 
     def take(self, places: Array) -> Self:
         return replace(self, **{field.name: np.ravel(getattr(self, field.name))[places] for field in fields(self)})
 
     def sample(self, n: int, random_state: Any = None) -> Array:
-        return np.asarray(self.scipy.rvs(size=(n, *self.shape), random_state=check_random_state(random_state)))
+        return np.asarray(
+            self.law.rvs(*self.arguments, size=(n, *self.shape), random_state=check_random_state(random_state))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,6 +168,10 @@ class _LocationScale(_Family):
     location: Array
     scale: Array
 
+    @property
+    def arguments(self) -> tuple[Array, ...]:
+        return self.location, self.scale
+
     def affine(self, factor: Array, shift: Array) -> Self:
         return replace(self, location=self.location * factor + shift, scale=self.scale * factor)
 
@@ -169,28 +179,26 @@ class _LocationScale(_Family):
 class Normal(_LocationScale):
     """Normal distributions of mean ``location`` and standard deviation ``scale``."""
 
-    @property
-    def scipy(self) -> Any:
-        return stats.norm(self.location, self.scale)
+    law = stats.norm
 
 
 class Laplace(_LocationScale):
     """Laplace distributions of median ``location``; ``scale`` is the mean distance from it."""
 
-    @property
-    def scipy(self) -> Any:
-        return stats.laplace(self.location, self.scale)
+    law = stats.laplace
 
 
 @dataclass(frozen=True, eq=False)
 class StudentT(_LocationScale):
     """Student's t of so many ``degrees`` of freedom."""
 
+    law = stats.t
+
     degrees: Array
 
     @property
-    def scipy(self) -> Any:
-        return stats.t(self.degrees, self.location, self.scale)
+    def arguments(self) -> tuple[Array, ...]:
+        return self.degrees, self.location, self.scale
 
 
 class _Counts(_Family):
@@ -204,23 +212,27 @@ class _Counts(_Family):
 class Poisson(_Counts):
     """Counts of mean and variance ``rate``."""
 
+    law = stats.poisson
+
     rate: Array
 
     @property
-    def scipy(self) -> Any:
-        return stats.poisson(self.rate)
+    def arguments(self) -> tuple[Array, ...]:
+        return (self.rate,)
 
 
 @dataclass(frozen=True, eq=False)
 class NegativeBinomial(_Counts):
     """Counts of mean ``rate``, whose variance is rate + ``dispersion``·rate²."""
 
+    law = stats.nbinom
+
     rate: Array
     dispersion: Array
 
     @property
-    def scipy(self) -> Any:
-        return stats.nbinom(1 / self.dispersion, 1 / (1 + self.rate * self.dispersion))
+    def arguments(self) -> tuple[Array, ...]:
+        return 1 / self.dispersion, 1 / (1 + self.rate * self.dispersion)
 
 
 @dataclass(frozen=True, eq=False)
