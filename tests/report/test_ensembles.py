@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule.report import attribute
+from chainrule.probability.evaluation import probability_scores
+from chainrule.report import attribute, report
 from chainrule.report.attributions import explain
+from chainrule.report.calibration import of_wrapper
 from chainrule.report.judged import judge
+from chainrule.report.page import written
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(60, 3))
@@ -90,16 +93,30 @@ def test_contributions_are_the_mean_of_the_networks() -> None:
     ],
 )
 def test_a_report_says_whose_numbers_it_shows(made: Callable[[], Given], said: tuple[str, ...]) -> None:
-    report = (made_of := made())[0].report(*made_of[1:])
-    assert [one.name for one in report.sections if one.name in ("attributions", "weights", "walk")] == [
-        "attributions",
-        "weights",
-        "walk",
-    ]
-    page = report.html()
+    model, rows, y = made()
+    of_all = model.report(rows, y)
+    assert {"attributions", "weights", "walk"} <= {one.name for one in of_all.sections}
+    page = of_all.html()
     assert all(part in page for part in said)
 
 
 def test_parameters_say_which_of_them_are_shared() -> None:
     page = of_shared_weights()[0].report().html()
     assert "an ensemble of 3 networks that share weights" in page and "of those that are not shared" in page
+
+
+def test_of_an_estimator_around_a_model_the_report_shows_both() -> None:
+    wrapper = cr.TemperatureScaling(cr.Classifier(network(3), **SETTINGS), random_state=0).fit(X, NAMES)
+    made = report(wrapper, X, NAMES)
+    assert made.title == "Classifier in TemperatureScaling"
+    (section,) = [one for one in made.sections if one.name == "wrapper"]
+    assert "Classifier alone. Expected" in section.html and "TemperatureScaling. Expected" in section.html
+    own = probability_scores(judge(wrapper.estimator_, X, NAMES).numbers, wrapper.predict_proba(X))
+    assert written(own[0].value) in section.html
+
+    intervals = cr.ConformalRegressor(cr.Regressor(network((1, 2)), cr.Gaussian(), **SETTINGS), random_state=0)
+    section = of_wrapper(judge(intervals.fit(X, VALUES).estimator_, X, VALUES), intervals)
+    assert section is not None and "intervals that are predicted" in section.html
+    sets = cr.ConformalClassifier(cr.Classifier(network(3), **SETTINGS), random_state=0).fit(X, NAMES)
+    section = of_wrapper(judge(sets.estimator_, X, NAMES), sets)
+    assert section is not None and "sets of classes that are predicted" in section.html

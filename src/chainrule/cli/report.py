@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chainrule.cli.model import load_model
+from chainrule.cli.model import load_model, load_predictor
 from chainrule.cli.output import console, examples, print_json
 from chainrule.errors import ChainruleError
 
@@ -47,7 +47,9 @@ def report(
     calibration, weights, what predictions rest on, what ``chainrule check`` finds, the derivation, one example number
     by number, settings.
     """
-    fitted = load_model(model)
+    fitted = load_predictor(model)
+    if not hasattr(getattr(fitted, "estimator_", fitted), "specification_"):
+        fitted = load_model(model)  # which says what it is
     folder = model if model.is_dir() else model.parent
     made = _made(fitted, folder, data, target, image)
     path = made.save(folder / NAME if out is None else out)

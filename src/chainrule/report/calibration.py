@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule.probability.evaluation import Covered, evaluate_values, probability_scores
+from chainrule.probability.evaluation import Covered, evaluate_classes, evaluate_values, probability_scores
 from chainrule.probability.reliability import BINS, Reliability, reliability
 from chainrule.probability.score import Score
 from chainrule.report.figure import ACCENT, LINE, SECOND, SOFT, draw, histogram, plain
@@ -30,18 +32,7 @@ def section(judged: Judged) -> Section | None:
         return _values(judged)
     if not judged.probable:
         return None
-    if judged.several:
-        confidence, right = judged.scores.ravel(), judged.numbers.ravel() > 0.5
-        of = "the probability of each label, of each row"
-    else:
-        confidence, right = judged.scores.max(axis=1), judged.right
-        of = "the probability of the class predicted"
-    found = reliability(confidence, right)
-    mean, share = float(confidence.mean()), float(right.mean())
-    said = (
-        f"Expected calibration error {percent(found.error, 2)} ({BINS} bins, {of}). On average the model says "
-        f"{percent(mean)} and is right in {percent(share)}: {_tendency(mean - share)}."
-    )
+    found, said = _reliability(judged)
     drawing = draw(4.8, 4.4, lambda made: _diagram(made, found), "Reliability diagram", said)
     rows = [
         (f"{percent(low, 0)} to {percent(high, 0)}", int(n), percent(c) if n else "–", percent(a) if n else "–")
@@ -60,6 +51,44 @@ def section(judged: Judged) -> Section | None:
     return Section("calibration", "Calibration", paragraph(said) + shown)
 
 
+def of_wrapper(judged: Judged, wrapper: Any) -> Section | None:
+    """What an estimator around the model makes of how sure it is, beside the model; None where that is nothing."""
+    X, name, body = judged.given[0], type(wrapper).__name__, ""
+    if judged.several:
+        return None
+    if judged.classes and judged.probable and hasattr(wrapper, "predict_proba"):
+        both = (judged, replace(judged, scores=np.asarray(wrapper.predict_proba(X)), predicted=wrapper.predict(X)))
+        drawn = []
+        for one, title in zip(both, (f"{type(judged.model).__name__} alone", name), strict=True):
+            found, said = _reliability(one)
+            drawing = draw(4.4, 4.2, partial(_diagram, found=found), f"Reliability diagram: {title}", said)
+            drawn.append(figure(drawing, f"{title}. {said}"))
+        body += side_by_side(*drawn)
+    evaluate = evaluate_classes if judged.classes else evaluate_values
+    evaluated = evaluate(wrapper, X, judged.numbers if judged.classes else judged.y)
+    body += _covered(evaluated.covered, "mean size" if judged.classes else "mean width") if evaluated.covered else ""
+    body += _scores(evaluated.scores) if evaluated.scores else ""
+    said = f"The same rows, with what {name} makes of the model's predictions."
+    return Section("wrapper", name, paragraph(said) + body) if body else None
+
+
+def _reliability(judged: Judged) -> tuple[Reliability, str]:
+    """How sure predictions of classes are and how often right, in bins and in words."""
+    assert judged.scores is not None
+    if judged.several:
+        confidence, right = judged.scores.ravel(), judged.numbers.ravel() > 0.5
+        of = "the probability of each label, of each row"
+    else:
+        confidence, right = judged.scores.max(axis=1), judged.right
+        of = "the probability of the class predicted"
+    found = reliability(confidence, right)
+    mean, share = float(confidence.mean()), float(right.mean())
+    return found, (
+        f"Expected calibration error {percent(found.error, 2)} ({BINS} bins, {of}). On average the model says "
+        f"{percent(mean)} and is right in {percent(share)}: {_tendency(mean - share)}."
+    )
+
+
 def _scores(scores: Sequence[Score]) -> str:
     """Scores of probabilities, or of distributions, each with its interval."""
     caption = "Scores of how sure it says it is: the lower, the better."
@@ -67,8 +96,8 @@ def _scores(scores: Sequence[Score]) -> str:
     return table(caption, ("score", "value", "95 %"), rows, numbers=(1, 2))
 
 
-def _covered(covered: Sequence[Covered]) -> str:
-    """How often the intervals that are predicted hold the true value, at each level."""
+def _covered(covered: Sequence[Covered], size: str = "mean width") -> str:
+    """How often the intervals, or sets of classes, that are predicted hold the truth, at each level."""
     rows = [
         (
             percent(one.level, 0),
@@ -78,8 +107,9 @@ def _covered(covered: Sequence[Covered]) -> str:
         )
         for one in covered
     ]
-    heads = ("level", "holds the true value", "95 %", "mean width")
-    return table("The intervals that are predicted.", heads, rows, numbers=range(1, 4))
+    what = "intervals" if size == "mean width" else "sets of classes"
+    heads = ("level", f"holds the true {'value' if what == 'intervals' else 'class'}", "95 %", size)
+    return table(f"The {what} that are predicted.", heads, rows, numbers=range(1, 4))
 
 
 def _tendency(more: float) -> str:

@@ -113,18 +113,26 @@ class Report:
 
 
 def report(model: Any, X: Any = None, y: Any = None, origin: Origin | None = None) -> Report:
-    """The report of a fitted model; without rows, of what needs none.  Raises ChainruleError for unusable rows."""
+    """The report of a fitted model; without rows, of what needs none.
+
+    Of an estimator around a model, it is the report of that model, with a section on what is made of its predictions.
+    Raises ChainruleError for unusable rows.
+    """
     origin = Origin() if origin is None else origin
+    network = model if hasattr(model, "specification_") else model.estimator_
     if X is None:
-        return _made(model, origin, (), _of_model(model, origin))
-    judged = judge(model, X, y, origin.target, origin.image)
-    return _made(model, origin, _scores(judged), _of_rows(judged, origin))
+        return _made(model, network, origin, (), _of_model(network, origin))
+    judged = judge(network, X, y, origin.target, origin.image)
+    around = None if model is network else calibration.of_wrapper(judged, model)
+    return _made(model, network, origin, _scores(judged), _of_rows(judged, origin, around))
 
 
-def _made(model: Any, origin: Origin, scores: tuple[Score, ...], parts: Iterable[Section | None]) -> Report:
-    kind = type(model).__name__
+def _made(
+    model: Any, network: Any, origin: Origin, scores: tuple[Score, ...], parts: Iterable[Section | None]
+) -> Report:
+    kind = type(network).__name__ if model is network else f"{type(network).__name__} in {type(model).__name__}"
     title = f"{origin.title}: {kind}" if origin.title else kind
-    return Report(title, _summary(model), scores, tuple(part for part in parts if part is not None))
+    return Report(title, _summary(network), scores, tuple(part for part in parts if part is not None))
 
 
 def _of_model(model: Any, origin: Origin) -> list[Section | None]:
@@ -138,7 +146,7 @@ def _of_model(model: Any, origin: Origin) -> list[Section | None]:
     ]
 
 
-def _of_rows(judged: Judged, origin: Origin) -> list[Section | None]:
+def _of_rows(judged: Judged, origin: Origin, around: Section | None) -> list[Section | None]:
     model = judged.model
     return [
         data.section(judged, origin.rows),
@@ -147,6 +155,7 @@ def _of_rows(judged: Judged, origin: Origin) -> list[Section | None]:
         confusion.section(judged) if judged.classes else residuals.section(judged),
         examples.section(judged),
         calibration.section(judged),
+        around,
         attributions.section(judged),
         distributions.weights_and_activations(judged),
         findings.section(judged, origin.training),
