@@ -312,4 +312,4 @@ def test_a_walk_forms_the_distribution() -> None:
     walk = model.walk(X[:2])
     std = walk["prediction.σ"].value[:, 0] * model.target_.deviation[0]
     np.testing.assert_allclose(std, model.predict_distribution(X[:2]).std, rtol=1e-9)
-    assert {quantity.phase for quantity in walk.quantities} == {"given", "forward"}
+    assert {quantity.phase for quantity in walk.quantities} == {"given", "forward", "prediction"}
