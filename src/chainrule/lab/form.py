@@ -48,13 +48,18 @@ _LOSSES = (
     "SmoothedCrossEntropy",
     "Focal",
     "MulticlassHinge",
+    "Ordinal",
     "CrossEntropyCost",
     "QuadraticCost",
     "SquaredError",
     "AbsoluteError",
     "Huber",
     "Quantile",
+    "Gaussian",
+    "Laplace",
+    "StudentT",
     "Poisson",
+    "NegativeBinomial",
 )
 _PENALTIES = ("L2", "L1", "ElasticNet")
 # A layer in the language, on what a set has on its axes.
