@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -122,3 +124,19 @@ def test_a_member_of_the_default_network_is_that_network_alone() -> None:
     alone = cr.Regressor(epochs=2, batch_size=16, random_state=0, backend="native").fit(X, X[:, 0])
     first = several.member(0).parameters_
     assert all(np.array_equal(value, first[name]) for name, value in alone.parameters_.items())
+
+
+def test_an_error_of_one_member_ends_what_others_have_under_way() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def do(part: Part) -> None:
+        if part.member:
+            begun.set()
+            assert ended.wait(60)
+        else:
+            begun.wait(60)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copies._side_by_side([[Part(0, 0, 3)], [Part(1, 0, 3)]], do, ended.set, 1)
+    assert ended.is_set()

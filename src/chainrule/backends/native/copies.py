@@ -7,7 +7,7 @@ members that have nothing to do with each other need not wait for each other aft
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from chainrule.backends.inputs import read
 from chainrule.backends.native import threads
 from chainrule.backends.native.memory import OUTPUT
-from chainrule.backends.native.program import NativeProgram, Variant, in_order
+from chainrule.backends.native.program import NativeProgram, Variant, in_order, new_control
+from chainrule.backends.native.program_text import STOP
 from chainrule.backends.threads import at_most, requested
 from chainrule.equations.lift import lowered
 from chainrule.equations.node import Number
@@ -85,11 +86,16 @@ class Copies(NativeProgram):
 
         def do(part: Part) -> None:
             words = first + part.member * a_member + part.first * a_step
-            member._launch(variant, words, part.last - part.first, first_step + part.first)
+            member._launch(variant, words, part.last - part.first, first_step + part.first, controls[part])
+
+        def end() -> None:
+            for control in controls.values():
+                control[STOP] = 1
 
         allowed = threads.limit(requested())
         plan = shared_out(self.members, count, min(allowed, self.members))
-        _side_by_side(plan, do, max(1, allowed // self.members))
+        controls = {part: new_control() for parts in plan for part in parts}
+        _side_by_side(plan, do, end, max(1, allowed // self.members))
         for name in self.system.updates:
             state[name] = arrays[name]
         together = {name: np.moveaxis(v, 0, 1) if name in self._lifted else v[0] for name, v in results.items()}
@@ -162,12 +168,21 @@ def shared_out(members: int, steps: int, workers: int) -> list[list[Part]]:
     return plan
 
 
-def _side_by_side(plan: list[list[Part]], do: Any, threads_each: int) -> None:
-    """Run the lists, each in a thread of its own; a part waits until the one before it of the same member is done."""
+def _side_by_side(
+    plan: list[list[Part]], do: Callable[[Part], None], end: Callable[[], None], threads_each: int
+) -> None:
+    """Run the lists, each in a thread of its own; a part waits until the one before it of the same member is done.
+
+    The first error ends them all, by ``end`` those that are under way, and is raised.
+    """
     done = {part: threading.Event() for parts in plan for part in parts}
     before = {(part.member, part.last): event for part, event in done.items()}
     stopped = threading.Event()
     errors: list[BaseException] = []
+
+    def stop() -> None:
+        stopped.set()
+        end()
 
     def work(parts: list[Part]) -> None:
         try:
@@ -181,6 +196,7 @@ def _side_by_side(plan: list[list[Part]], do: Any, threads_each: int) -> None:
                     done[part].set()
         except BaseException as error:
             errors.append(error)
+            stop()
         finally:
             for part in parts:
                 done[part].set()
@@ -193,7 +209,7 @@ def _side_by_side(plan: list[list[Part]], do: Any, threads_each: int) -> None:
         for worker in workers:
             worker.join()
     except BaseException:
-        stopped.set()
+        stop()
         for worker in workers:
             worker.join()
         raise

@@ -235,11 +235,16 @@ class NativeProgram:
                 words[at] = seed & 0xFFFFFFFF
         return words
 
-    def _launch(self, variant: Variant, words: Array, count: int, first_step: int) -> None:
-        """Do so many steps with the arguments ``words``, in which the rest is filled in."""
+    def _launch(
+        self, variant: Variant, words: Array, count: int, first_step: int, control: Array | None = None
+    ) -> None:
+        """Do so many steps with the arguments ``words``, in which the rest is filled in.
+
+        ``control``: from ``new_control``, by which another thread may end the run between two steps.
+        """
+        control = new_control() if control is None else control
         number = 1 if variant.widest == 1 else min(threads.limit(requested()), variant.widest)
         arena, scratch = self._buffers(variant, number)
-        control = np.zeros(CONTROL, dtype=np.int64)
         control[HALT] = count
         at_arena, offsets = variant.in_arena
         words[at_arena] = offsets + address(arena)
@@ -321,7 +326,7 @@ class _Call:
         anything = {tensor.name: ANY for tensor in program.system.named("integer")}
         self.variant = variant = program.variant(known_shapes, frozenset(), frozenset(), anything)
         self.state = state
-        self.control = np.zeros(CONTROL, dtype=np.int64)
+        self.control = new_control()
         self.control[HALT] = 1
         self.words = variant.words.copy()
         self.arena, self.scratch = _aligned(variant.memory.arena_bytes), _aligned(variant.scratch_bytes)
@@ -403,6 +408,11 @@ def _aligned(size: int) -> Array:
     memory_ = np.empty(size + LINE, dtype=np.uint8)
     start = -address(memory_) % LINE
     return memory_[start : start + size]
+
+
+def new_control() -> Array:
+    """The words that threads of a run share; it ends early where that of ``STOP`` is not 0."""
+    return np.zeros(CONTROL, dtype=np.int64)
 
 
 def in_order(array: Array) -> Array:
