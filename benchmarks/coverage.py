@@ -49,7 +49,7 @@ from scipy.stats import betabinom, binomtest
 
 import chainrule as cr
 from benchmarks.datasets import data_folder
-from benchmarks.uci import BATCH, FOLDERS, UNITS, read_set, read_split
+from benchmarks.uci import FOLDERS, UNITS, read_set, read_split
 from chainrule.probability.held_out import hold_out, take
 from chainrule.probability.intervals import inside, sharpness
 from chainrule.probability.nonconformity import conformal_rank
@@ -58,7 +58,7 @@ Array = NDArray[Any]
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 QUANTILES = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)  # the ends at these levels
-RATE, DECAY, EPOCHS, MOST_STEPS = 0.01, 0.1, 100, 6_000  # a set of many rows needs fewer epochs
+RATE, BATCH, DECAY, EPOCHS, MOST_STEPS = 0.01, 32, 0.1, 100, 6_000  # a set of many rows needs fewer epochs
 HELD_OUT = 0.2  # of the training rows
 CHEAP = 2_000  # rows: below that, a network for each of five folds
 CALIFORNIA = "california"
