@@ -41,6 +41,7 @@ WAYS: dict[str, Any] = {
     "`SWAG(30)`": cr.SWAG(30),
 }
 SETS = ("housing", "adult")
+KNOWN = (*SETS, "step")
 SMALL = cr.Network(cr.Dense(30), cr.Sigmoid(), cr.Dense(10))
 IMAGES, ROUNDS = 20_000, 5
 
@@ -90,9 +91,11 @@ def steps() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sets", nargs="*", choices=[[], *SETS, "step"], help="which; both sets where none is named")
+    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(KNOWN)}; both sets without any")
     parser.add_argument("--splits", type=int, default=2)
     given = parser.parse_args(arguments)
+    if unknown := set(given.sets) - set(KNOWN):
+        parser.error(f"no set {min(unknown)!r}; there are {', '.join(KNOWN)}")
     if "step" in given.sets:
         steps()
     for name in [name for name in given.sets or SETS if name != "step"]:

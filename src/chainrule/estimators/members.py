@@ -15,6 +15,7 @@ from chainrule.definition import Definition, refuse_class
 from chainrule.errors import ChainruleError
 from chainrule.estimators.counts import count
 from chainrule.estimators.model import Specification
+from chainrule.layers.shared import unshared
 from chainrule.training import averaging, snapshots  # noqa: F401 (their names can be read back from texts)
 from chainrule.training.ensemble import first_states, member_of, of_each
 from chainrule.training.history import History
@@ -49,7 +50,7 @@ class Members:
     def _with_members(self, specification: Specification) -> Specification:
         """The specification, of one network, of what is trained: with the members and learning rates of the ensemble.
 
-        Raises ChainruleError where the network has none.
+        Raises ChainruleError where the network has none, or where they would have everything in common.
         """
         model: Any = self
         ensemble = model.ensemble
@@ -58,7 +59,13 @@ class Members:
             made = replace(made, network=ensemble.network(made.network))
         if isinstance(ensemble, OneRun):
             rates = ensemble.schedule(made.optimizer.schedule)
-            made = replace(made, optimizer=replace(made.optimizer, learning_rate=rates))
+            # What the run passes by are whole networks, each with parameters of its own.
+            made = replace(made, network=unshared(made.network), optimizer=replace(made.optimizer, learning_rate=rates))
+        if made.members is not None and made.step.shared.issuperset(made.step.learnt):
+            raise ChainruleError(
+                f"every layer of {made.network!r} is Shared, so the members would be one network: leave a layer out of "
+                "Shared"
+            )
         return made
 
     def _epochs(self, usual: int) -> int:
@@ -139,6 +146,8 @@ class Members:
         one.ensemble = None
         one.specification_ = replace(model.specification_, members=None)
         one.parameters_ = member_of(model.parameters_, int(number), own)
+        if not isinstance(model.ensemble, OneRun):
+            one.training_ = replace(model.training_, seed=model.training_.seed + int(number))
         if hasattr(model, "_state"):
             one._state, one._seed_ = member_of(model._state, int(number), own), model._seed_ + int(number)
         return one  # type: ignore[no-any-return]

@@ -145,6 +145,15 @@ def is_shared(layer: Layer) -> bool:
     return False
 
 
+def unshared(layer: Layer) -> Layer:
+    """The layer with nothing shared: what it is in one network alone."""
+    match layer:
+        case Network() | Residual() | Sum() | Branch() | Siamese():
+            kind = Network if isinstance(layer, Shared) else type(layer)
+            return kind(*map(unshared, layer.layers))
+    return layer
+
+
 def rewritten(layer: Layer, change: Callable[[Layer], Layer]) -> Layer:
     """The layer with every layer within it, which is not made of others, as ``change`` has it; in their order."""
     match layer:

@@ -96,8 +96,12 @@ class CosineCycles(Schedule):
     """
 
     rate: float = symbol("η0", 0.01, low=0)
-    cycles: float = symbol("m", 5, low=1)
+    cycles: int = symbol("m", 5, low=1)
     final: float = symbol("η1", 0.0, low=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "cycles", check_count("CosineCycles", "cycles", self.cycles))
 
 
 @dataclass(frozen=True, repr=False)

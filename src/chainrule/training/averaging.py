@@ -132,6 +132,7 @@ class _Mean(Keeper):
     """Runs the equations of SWA, or those of SWAG, at the end of each epoch that counts."""
 
     columns = 0
+    kept = "the mean"
 
     def __init__(self, definition: SWA | SWAG, step: TrainingStep, backend: str | None) -> None:
         self.definition, self.step, self.backend = definition, step, backend
@@ -140,7 +141,11 @@ class _Mean(Keeper):
         taken = {self.along, *(axis for axes in self.axes.values() for axis in axes)}
         self.deviation = fresh("d", taken)
 
+    def plan(self, epochs: int) -> str:
+        return f"{self.kept} of the weights from epoch {self.definition.begins(epochs)} of {epochs} on"
+
     def on_start(self, run: Run) -> None:
+        super().on_start(run)
         for symbol_of, name in self._states():
             shape = run.state[name].shape
             whole = (self.columns, *shape) if symbol_of == "D" else shape
@@ -187,6 +192,7 @@ class _Distribution(_Mean):
     """What SWAG keeps, and the networks that are drawn from it."""
 
     definition: SWAG
+    kept = "the distribution"
 
     def on_start(self, run: Run) -> None:
         self.columns = min(self.definition.rank, run.epochs - self.definition.begins(run.epochs))

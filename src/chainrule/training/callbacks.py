@@ -40,6 +40,7 @@ class Run:
     stopped: str | None = None
     best_epoch: int | None = None  # the epoch whose weights were kept, where not the last
     computed_by: str = ""  # "compiled for avx2, 1 thread", once steps have been done
+    plan: str = ""  # what is kept on the way, and when: "the mean of the weights from epoch 30 of 40 on"
     notes: dict[object, dict[str, Any]] = field(default_factory=dict)  # what callbacks remember of this run
 
     def stop(self, reason: str) -> None:

@@ -44,6 +44,11 @@ class Checkpoint(Callback):
         here = {name: np.shape(value) for name, value in run.state.items()}
         if {name: value.shape for name, value in state.items()} != here or about["seed"] != str(run.seed):
             raise ChainruleError(f"{path}: a checkpoint of another run (other parameters, or another seed); remove it")
+        if about.get("plan", "") != run.plan:
+            raise ChainruleError(
+                f"{path}: a checkpoint of a run that keeps {about.get('plan') or 'something else'}; this one keeps "
+                f"{run.plan}: give it the same epochs and ensemble, or remove the file"
+            )
         run.state.update(state)
         run.epoch, run.step = int(about["epoch"]), int(about["step"])
         for row in History.from_json(json.loads(about["history"])).rows():
@@ -61,6 +66,7 @@ class Checkpoint(Callback):
             "seed": str(run.seed),
             "epoch": str(run.epoch),
             "step": str(run.step),
+            "plan": run.plan,
             "history": json.dumps(run.history.to_json()),
         }
         unfinished = path.with_name(path.name + ".part")

@@ -38,6 +38,13 @@ class Found:
 class Keeper(Callback):
     """What watches a run and keeps networks, or what they are made of."""
 
+    def on_start(self, run: Run) -> None:
+        run.plan = self.plan(run.epochs)
+
+    def plan(self, epochs: int) -> str:
+        """What is kept of a run of so many epochs, and when, in words: runs that differ in it keep other networks."""
+        raise NotImplementedError
+
     def found(self, run: Run) -> Found:
         """What was kept; where a run has ended too early for it, the network as it is now."""
         raise NotImplementedError
@@ -101,7 +108,11 @@ class Snapshots(OneRun):
 class _Kept(Keeper):
     members: int
 
+    def plan(self, epochs: int) -> str:
+        return f"the networks after every {epochs // self.members} of {epochs} epochs"
+
     def on_start(self, run: Run) -> None:
+        super().on_start(run)
         for name in run.parameters:
             value = run.state[name]
             run.state[_snapshots(name)] = np.zeros((self.members, *value.shape), value.dtype)

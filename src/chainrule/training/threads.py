@@ -50,8 +50,7 @@ def computed_by(backend: str, program: Program, multiply_adds: int) -> str:
     from chainrule.backends.native.target import host
 
     assert isinstance(program, NativeProgram)
-    widest = 1 if program._last is None else program._last.widest
-    return f"compiled for {host().name}, {_counted(min(_allowed(), widest))}"
+    return f"compiled for {host().name}, {_counted(program.threads_used)}"
 
 
 def _is_left_to_numpy() -> bool:

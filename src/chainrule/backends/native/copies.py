@@ -93,13 +93,20 @@ class Copies(NativeProgram):
                 control[STOP] = 1
 
         allowed = threads.limit(requested())
-        plan = shared_out(self.members, count, min(allowed, self.members))
+        workers, threads_each = _divided(allowed, self.members)
+        plan = shared_out(self.members, count, workers)
         controls = {part: new_control() for parts in plan for part in parts}
-        _side_by_side(plan, do, end, max(1, allowed // self.members))
+        _side_by_side(plan, do, end, threads_each)
         for name in self.system.updates:
             state[name] = arrays[name]
         together = {name: np.moveaxis(v, 0, 1) if name in self._lifted else v[0] for name, v in results.items()}
         return together if steps else {name: value[0] for name, value in together.items()}
+
+    @property
+    def threads_used(self) -> int:
+        """See ``NativeProgram.threads_used``."""
+        workers, threads_each = _divided(threads.limit(requested()), self.members)
+        return workers * (1 if self._last is None else min(threads_each, self._last.widest))
 
     def _of_one(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that a member reads of something of this shape."""
@@ -143,6 +150,11 @@ def program(system: System, outputs: tuple[str, ...], dtype: np.dtype[Any]) -> N
         case Number(int(members)) if members > 1:
             return Copies(system, outputs, dtype, along, members, member)
     return NativeProgram(system, outputs, dtype)
+
+
+def _divided(allowed: int, members: int) -> tuple[int, int]:
+    """How many members are trained at a time, and the threads of each, where so many threads are allowed."""
+    return min(allowed, members), max(1, allowed // members)
 
 
 def shared_out(members: int, steps: int, workers: int) -> list[list[Part]]:

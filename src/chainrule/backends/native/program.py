@@ -84,6 +84,11 @@ class NativeProgram:
 
         return explain(self._last or self.variant({}, frozenset()))
 
+    @property
+    def threads_used(self) -> int:
+        """How many threads a run like the last one has, within those that are allowed now."""
+        return 1 if self._last is None else min(threads.limit(requested()), self._last.widest)
+
     # compiling
 
     def variant(
