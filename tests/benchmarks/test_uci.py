@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from benchmarks.uci import DECAYS, FAMILIES, JUDGES, MOST_DIVISIONS, MOST_STEPS, SHARE, batch_size, divisions, judged
+
 from chainrule.probability.distribution import Normal
 
 
