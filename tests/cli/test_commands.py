@@ -25,6 +25,14 @@ def test_train_leaves_a_run(run: Command, tmp_path: Path) -> None:
     assert "∂" in (tmp_path / "run" / "derivation.html").read_text(encoding="utf-8")
 
 
+def test_what_the_file_of_an_ensemble_trains(run: Command, tmp_path: Path) -> None:
+    quick = ("--epochs", "4", "--no-report", "--out", "e", "--backend", "numpy")
+    for asked, made in (("2", "the first of 2 networks"), ("SWA()", "the network of the run that SWA() is made from")):
+        out = run("train", "iris", *quick, "--ensemble", asked)[1]
+        assert f"trains {made} with NumPy alone" in " ".join(out.split())
+        assert (tmp_path / "e" / "training.py").read_text(encoding="utf-8").startswith(f'"""Trains {made}, ')
+
+
 def test_the_same_seed_gives_the_same_run(run: Command, tmp_path: Path) -> None:
     records = [
         json.loads(run("train", "wine", "--no-report", "--out", name, "--epochs", "3", "--json")[1])

@@ -11,6 +11,7 @@ from tests.contracts.catalogue import items
 
 from chainrule.equations.evaluate import evaluate
 from chainrule.equations.system import Input, System
+from chainrule.errors import ChainruleError
 from chainrule.layers import Composition, Tensor
 from chainrule.optimizers import (
     SGD,
@@ -144,6 +145,11 @@ def test_schedule_is_positive(schedule: Schedule) -> None:
         assert rates.shape == (steps,)
         assert np.isfinite(rates).all() and (rates >= 0).all()
     assert Adam(schedule).rates(7).shape == (7,)
+
+
+def test_cycles_are_whole() -> None:
+    with pytest.raises(ChainruleError, match=r"CosineCycles: cycles must be a whole number of at least 1, not 2\.5"):
+        CosineCycles(cycles=2.5)  # type: ignore[arg-type]
 
 
 def torch_schedules(torch: Any, total: int) -> dict[Schedule, Any]:

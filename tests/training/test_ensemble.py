@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -76,6 +80,32 @@ def test_what_is_looked_into_is_the_first_member() -> None:
     assert max(check.error for check in model.check_gradients(X, y)) < 1e-6
     assert "dense1.W" in model.source() and model.derivation().text() == model.member(1).derivation().text()
     np.testing.assert_allclose(model.predict(X), (model.member(0).predict(X) + model.member(1).predict(X)) / 2)
+
+
+def test_the_source_is_of_one_network(tmp_path: Path) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    network = cr.Network(cr.Dense(4), cr.Tanh(), cr.Dense(1))
+    model = cr.Regressor(network, optimizer=cr.Adam(0.02), epochs=2, ensemble=2, random_state=0).fit(X, y)
+    assert model.source().startswith('"""Trains the first of 2 networks, Network(Dense(4), ')
+    np.savez(tmp_path / "data.npz", **model.training_arrays(X, y))
+    for number in range(2):
+        member = model.member(number)
+        assert member.source().startswith('"""Trains Network(Dense(4), ')
+        (tmp_path / "training.py").write_text(member.source(), encoding="utf-8")
+        command = [sys.executable, "-I", "training.py", "data.npz", "parameters.npz"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+        learnt = np.load(tmp_path / "parameters.npz")
+        for name, value in member.parameters_.items():
+            np.testing.assert_allclose(learnt[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_threads_are_those_of_the_members() -> None:
+    X, y = load_iris(return_X_y=True)
+    said = []
+    for jobs in (1, 2, 4):
+        model = cr.Classifier(cr.Network(cr.Dense(3)), epochs=1, ensemble=3, n_jobs=jobs, backend="native").fit(X, y)
+        said.append(model.training_.computed_by.split(", ")[1])
+    assert said == ["1 thread", "2 threads", "3 threads"]
 
 
 def test_rows_of_different_length_are_seen_in_one_order() -> None:

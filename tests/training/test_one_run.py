@@ -141,6 +141,44 @@ def test_a_run_that_is_taken_up_again_keeps_the_same(kind: Ensemble, tmp_path: P
     assert all(np.array_equal(late.parameters_[name], value) for name, value in whole.parameters_.items())
 
 
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        (cr.Snapshots(2), cr.Snapshots(2), "after every 4 of 8 epochs; .* after every 2 of 4 epochs: give"),
+        (cr.SWA(start=0.5), cr.SWA(start=0.5), "the mean of the weights from epoch 4 of 8 on; .* 2 of 4 on"),
+        (cr.SWAG(3, rank=2, start=0.5), cr.SWAG(3, rank=2), "the distribution of the weights from epoch 4 of 8 on"),
+        (cr.SWA(start=0.5), cr.SWA(), "from epoch 4 of 8 on; this one keeps .* from epoch 6 of 8 on"),
+    ],
+)
+def test_a_run_of_other_epochs_is_not_taken_up(first: Ensemble, then: Ensemble, message: str, tmp_path: Path) -> None:
+    checkpoint = cr.Checkpoint(tmp_path / "run.safetensors")
+
+    def stop(run: Run) -> None:
+        if run.epoch == 3:
+            run.stop("enough for today")
+
+    fitted(first, callbacks=(checkpoint, stop))
+    epochs = EPOCHS // 2 if first == then else EPOCHS
+    with pytest.raises(ChainruleError, match=message):
+        fitted(then, epochs=epochs, callbacks=checkpoint)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_nothing_is_shared_in_one_run(kind: Ensemble, tmp_path: Path) -> None:
+    shared = cr.Network(cr.Residual(cr.Shared(cr.Dense(10), cr.Tanh())), cr.Shared(cr.Dense((1, 2))))
+    alone = cr.Network(cr.Residual(cr.Network(cr.Dense(10), cr.Tanh())), cr.Network(cr.Dense((1, 2))))
+    model = fitted(kind, network=shared)
+    predicted = model.predict(X)
+    assert np.array_equal(predicted, fitted(kind, network=alone).predict(X))
+    assert np.array_equal(cr.load(model.save(tmp_path)).predict(X), predicted)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=repr)
+def test_the_source_is_of_the_run(kind: Ensemble) -> None:
+    title = fitted(kind).source().splitlines()[0]
+    assert title.startswith(f'"""Trains the network of the run that {kind!r} is made from, Network(Dense(5), ')
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=repr)
 def test_a_run_that_ends_too_early_leaves_one_network(kind: Ensemble) -> None:
     model = fitted(kind, callbacks=lambda run: run.stop("at once"))

@@ -160,6 +160,14 @@ def test_layers_that_are_shared_by_name() -> None:
     assert np.array_equal(alone.predict(X), plain.set_params(random_state=0).fit(X, y).predict(X))
 
 
+@pytest.mark.parametrize("hidden", [cr.Tanh(), cr.Dropout(0.2)])
+def test_members_that_would_be_one_network(hidden: Layer) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    network = cr.Network(cr.Shared(cr.Dense(6), hidden, cr.Dense(1)))
+    with pytest.raises(ChainruleError, match="the members would be one network: leave a layer out of Shared"):
+        cr.Regressor(network, epochs=1, ensemble=2).fit(X, y)
+
+
 def test_arguments_of_the_ensemble_are_settings() -> None:
     model = cr.Classifier(ensemble=cr.TabM())
     assert model.get_params()["ensemble__members"] == 32

@@ -20,6 +20,7 @@ from chainrule.cli.scores import Judgement, judge
 from chainrule.data.sets import Set, in_words_of
 from chainrule.estimators import Classifier, Regressor
 from chainrule.estimators.settings import read_call
+from chainrule.estimators.summary import sourced
 from chainrule.report import report as make_report
 from chainrule.training.callbacks import EarlyStopping
 
@@ -93,7 +94,7 @@ def run(request: Request) -> None:
             }
         )
     else:
-        left = [line for line in CONTENTS if request.report or line[0] != REPORT]
+        left = [line for line in _contents(model) if request.report or line[0] != REPORT]
         _report(judged, len(kept), folder, left, f"{seconds:.1f} s ({model.training_.computed_by})")
 
 
@@ -142,12 +143,14 @@ def _report(
         console().print(f"  {name:<18} [dim]{what}[/dim]")
 
 
-CONTENTS = (
-    ("model.safetensors", "the parameters"),
-    ("model.json", "the equations, how the data are read, the settings"),
-    (REPORT, "data, curves, mistakes, examples, explanations, derivation: to read and to print"),
-    ("run.json", "which data it was, how they were divided, the versions"),
-    ("history.csv", "losses and rates, epoch by epoch"),
-    ("derivation.html", "how every gradient was derived"),
-    ("training.py", "trains the same network with NumPy alone"),
-)
+def _contents(model: Any) -> tuple[tuple[str, str], ...]:
+    """The files of a run folder, and what is in each."""
+    return (
+        ("model.safetensors", "the parameters"),
+        ("model.json", "the equations, how the data are read, the settings"),
+        (REPORT, "data, curves, mistakes, examples, explanations, derivation: to read and to print"),
+        ("run.json", "which data it was, how they were divided, the versions"),
+        ("history.csv", "losses and rates, epoch by epoch"),
+        ("derivation.html", "how every gradient was derived"),
+        ("training.py", f"trains {sourced(model) or 'the same network'} with NumPy alone"),
+    )

@@ -99,7 +99,7 @@ def train(
 
     The folder holds the model (model.safetensors, model.json), report.html, a page to read and to print, history.csv,
     derivation.html, how every gradient was derived, run.json, which says what the data were, and training.py, which
-    trains the same network with NumPy alone.
+    trains the same network, or the first of several, with NumPy alone.
     """
     # What training needs takes seconds to import; the other commands do not wait for it.
     if task in (Task.text, Task.lines) or Path(data).suffix.lower() == ".txt":

@@ -53,9 +53,10 @@ class Classifier(ClassifierMixin, Inspection, NetworkEstimator):  # type: ignore
     epochs, batch_size : None for what suits the number of rows.
     regularizer : one, or a tuple of them, added to the loss.
     clipping : of the gradients.
-    ensemble : how many networks to train at once, each from first values and with an order of rows of its own; the
-        prediction is the mean of theirs (``member(0)`` is one of them).  None for one network; ``BatchEnsemble()`` and
-        ``TabM()`` for networks that share weights, ``Snapshots()``, ``SWA()`` and ``SWAG()`` for those of one run.
+    ensemble : how many networks to train at once, each from first values and with an order of rows of its own (texts,
+        sequences and augmented images come to all in one order); the prediction is the mean of theirs (``member(0)``
+        is one of them).  None for one network; ``BatchEnsemble()`` and ``TabM()`` for networks that share weights,
+        ``Snapshots()``, ``SWA()`` and ``SWAG()`` for those of one run.
     early_stopping : True, or ``EarlyStopping(metric, patience)``; None keeps the best epoch where there are
         validation rows; False keeps the last.
     validation_fraction : share of the rows set aside, the same of every class; None for 0.1 from 4,000 rows on.

@@ -18,7 +18,7 @@ from chainrule.equations.sizes import solve_sizes
 from chainrule.estimators import saving
 from chainrule.estimators.model import longest_row, plain_loss
 from chainrule.estimators.rows import Rows
-from chainrule.estimators.summary import layer_lines, networks, sizes_for_one_row, table, training_facts
+from chainrule.estimators.summary import layer_lines, networks, sizes_for_one_row, sourced, table, training_facts
 from chainrule.training.source import epoch_batches
 
 if TYPE_CHECKING:
@@ -133,6 +133,9 @@ class Inspection:
 
         It reads the arrays of ``training_arrays(X, y)``, and its losses are those of ``fit``, step by step, but for
         augmentation, which it leaves out, and rows that differ in length, of which it takes minibatches as they come.
+        Of an ensemble it trains the first network, alone: ``fit`` has the means of all networks' losses, and what they
+        share learns from all of them.  Of ``Snapshots()``, ``SWA()`` and ``SWAG()`` it is their run, and what is left
+        are the last weights.
         """
         from chainrule.backends.numpy.standalone import Training, standalone
 
@@ -140,6 +143,7 @@ class Inspection:
         model = self._one()
         specification, run = model.specification_, model.training_
         augmented = bool(as_augmentations(model.augmentation))
+        which, network = sourced(self), repr(specification.network)
         step = specification.step
         sizes = {**sizes_for_one_row(step.cost_system), "b": run.rows}
         if run.longest is not None:
@@ -157,7 +161,8 @@ class Inspection:
                 step.loss,
                 step.constants,
             ),
-            f"Trains {specification.network!r} with NumPy alone{', without augmentation' if augmented else ''}.",
+            f"Trains {f'{which}, {network},' if which else network} with NumPy alone"
+            f"{', without augmentation' if augmented else ''}.",
         )
 
     def check_gradients(self, X: Any = None, y: Any = None, *, elements: int = 20) -> tuple[GradientCheck, ...]:

@@ -13,6 +13,7 @@ from chainrule.equations.sizes import solve_sizes
 from chainrule.equations.system import System
 from chainrule.equations.walk import children, free_axes, tensors
 from chainrule.training.history import FIRST
+from chainrule.training.snapshots import OneRun
 
 MOST_ROWS, MOST_NUMBERS = 8192, 2**25  # that are computed at a time where all rows are
 LAYER_HEADINGS = ("layer", "output", "values", "parameters", "multiply-adds")
@@ -141,6 +142,14 @@ def looked_into(model: Any) -> str:
     if specification.thinned is not None:
         return f"the network of which dropout makes {specification.thinned}"
     return "" if specification.members is None else f"the first of {_networks(specification.members)}"
+
+
+def sourced(model: Any) -> str:
+    """Which network it is that ``source()`` trains, in words; nothing where it is the one that predicts."""
+    ensemble = getattr(model, "ensemble", None)
+    if isinstance(ensemble, OneRun):
+        return f"the network of the run that {ensemble!r} is made from"
+    return looked_into(model)
 
 
 def _networks(count: int) -> str:

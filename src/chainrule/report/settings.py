@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from chainrule.data.augment import as_augmentations
-from chainrule.estimators.summary import networks
+from chainrule.estimators.summary import networks, sourced
 from chainrule.report.page import Section, heading, note, paragraph, terms
 
 PACKAGES = ("chainrule", "numpy", "llvmlite", "scikit-learn", "pyarrow")
@@ -52,8 +52,8 @@ def section(model: Any, command: str, remembered: Mapping[str, str]) -> Section:
         again += note("The same seed, data and versions give the same numbers on the same kind of processor.")
     else:
         again = heading("To train it again") + paragraph(
-            "model.source() writes a Python file that trains the same network from the same first values with NumPy "
-            "alone; model.save() keeps these settings."
+            f"model.source() writes a Python file that trains {sourced(model) or 'the same network'} from the same "
+            "first values with NumPy alone; model.save() keeps these settings."
         )
     body = terms(lines) + again + heading("Versions") + terms(versions)
     return Section("settings", "Settings and versions", body)

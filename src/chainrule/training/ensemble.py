@@ -1,8 +1,8 @@
 """An ensemble of networks as one training step: everything that is learnt has one more axis, of the members.
 
-Each member starts from its own first values and sees the rows in its own order; apart from that they are the same
-network, and no equation joins them but the two at the end, the mean prediction and the mean loss; unless they have
-parameters in common (``sharing.py``).
+Each member starts from its own first values and, where rows lie in memory, sees them in its own order; apart from that
+they are the same network, and no equation joins them but the two at the end, the mean prediction and the mean loss;
+unless they have parameters in common (``sharing.py``).
 """
 
 from __future__ import annotations
@@ -102,9 +102,10 @@ def member_of(parameters: Mapping[str, Array], member: int, own: Container[str])
 
 @dataclass(frozen=True)
 class Shuffled:
-    """Rows for each member of an ensemble in an order of its own: minibatches [s, e, b].
+    """Rows for each member of an ensemble, in an order of its own where they lie in memory: minibatches [s, e, b].
 
-    Where rows are made or padded when they are needed, all members see them in the same order: each is made once.
+    Where rows are made or padded when they are needed (texts, sequences, augmented images, sets too large for memory),
+    all members see them in the same order: each is made once.
     """
 
     source: Source

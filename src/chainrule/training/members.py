@@ -28,7 +28,8 @@ class Ensemble(Definition):
 class SharedWeights(Ensemble):
     """Members that have the weights of dense layers and convolutions in common, and everything else of their own.
 
-    Each sees the rows in an order of its own, as in any ensemble.
+    As in any ensemble, each sees the rows in an order of its own, but all in one order where rows are made or padded
+    when they are needed: texts, sequences, augmented images.
     """
 
     members: int = 4
