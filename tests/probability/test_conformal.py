@@ -19,6 +19,7 @@ from sklearn.svm import LinearSVC
 
 import chainrule as cr
 from chainrule.errors import ChainruleError
+from chainrule.probability.calibration import VectorScaling
 from chainrule.probability.conformal import ConformalClassifier, ConformalRegressor
 from chainrule.probability.cross_conformal import CrossConformalClassifier, CrossConformalRegressor
 from chainrule.probability.held_out import hold_out
@@ -226,7 +227,7 @@ def test_bad_input() -> None:
     assert len(tiny.predict_interval(X, 0.8)[0]) == len(X)
     refused(lambda: tiny.predict_interval(X, 0.95), "level 0.95 needs at least 19 rows to calibrate with; there are 7")
     for level in (0, 1, 1.5, "0.9", True, float("nan")):
-        refused(lambda level=level: tiny.predict_interval(X, level), "level is a number above 0 and below 1")
+        refused(lambda level=level: tiny.predict_interval(X, level), "level is a number between 0 and 1, such as")
     refused(lambda: ConformalRegressor(line, "normalized").calibrate(X, y), "return_std=True.*LinearRegression has not")
     refused(lambda: ConformalRegressor(line, "quantile").calibrate(X, y), "predict_interval.*LinearRegression has not")
     refused(lambda: ConformalRegressor(line, "other").fit(X, y), "'absolute', 'normalized', 'quantile', not 'other'")
@@ -263,6 +264,55 @@ def test_groups_are_checked_before_anything_is_trained() -> None:
     refused(lambda: model.fit(X, y, np.where(np.arange(20) == 4, np.nan, 1)), "groups, row 5 is missing")
     refused(lambda: model.fit(X, y, ["a"] * 19 + ["b"]), "groups: 'b' has one row; two are needed")
     refused(lambda: ConformalRegressor(Untrainable()).fit(X, y, ["a"] * 20), "groups are for conditional='group'")
+
+
+@pytest.mark.parametrize("made", [ConformalRegressor, CrossConformalRegressor])
+def test_what_is_not_said_is_refused_before_anything_is_trained(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = load_diabetes(return_X_y=True)
+    for kind in (LinearRegression, cr.Regressor):
+        monkeypatch.setattr(kind, "fit", lambda *given, **named: pytest.fail("trained"))
+    for inner, nonconformity, message in (
+        (LinearRegression(), "normalized", "return_std=True.*LinearRegression has not"),
+        (LinearRegression(), "quantile", "predict_interval.*LinearRegression has not"),
+        (cr.Regressor(), "normalized", r"SquaredError\(\) predicts a value"),
+        (cr.Regressor(), "quantile", r"SquaredError\(\) predicts a value"),
+        (cr.Regressor(loss=cr.Quantiles()), "normalized", "predicts quantiles and no density"),
+        (cr.Regressor(loss=cr.Quantiles((0.05, 0.95))), "quantile", "level 0.95 ends at the quantiles 0.025 and 0.975"),
+    ):
+        refused(lambda inner=inner, how=nonconformity: made(inner, how).fit(X, y), message)
+    few = made(Untrainable(), "quantile", levels=(0.5, 0.99))
+    refused(lambda: few.fit(X[:90, :1], y[:90]), "level 0.99 needs at least 99 rows")
+
+
+def test_levels_need_rows_of_every_group() -> None:
+    X, y = np.zeros((200, 1)), np.zeros(200)
+    model = ConformalRegressor(Untrainable(), "quantile", levels=(0.8,), conditional="group")
+    refused(
+        lambda: model.fit(X, y, ["a"] * 190 + ["b"] * 10), "level 0.8 needs at least 4 rows .* of group b; there are"
+    )
+
+
+def test_quantiles_and_their_conformal_intervals_fit_each_other() -> None:
+    X, y = load_diabetes(return_X_y=True)
+    inner = cr.Regressor(loss=cr.Quantiles(), epochs=1, random_state=0)
+    model = ConformalRegressor(inner, "quantile", random_state=0).fit(X, y)
+    for level in model.levels:
+        assert len(model.predict_interval(X, level)[0]) == len(X)
+
+
+def test_a_class_of_one_row_is_refused_before_anything_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = load_iris(return_X_y=True)
+    monkeypatch.setattr(GaussianNB, "fit", lambda *given, **named: pytest.fail("trained"))
+    for made in (ConformalClassifier(GaussianNB(), conditional="class"), VectorScaling(GaussianNB())):
+        refused(
+            lambda made=made: made.fit(X[:101], y[:101]), "no row of class 2 is among the 20 rows to calibrate with"
+        )
+
+
+def test_what_cannot_be_held_out() -> None:
+    refused(lambda: hold_out(6, 0.2, np.arange(6), 0), "each of the 6 rows is the only one of its class or group")
+    kept, aside = hold_out(6, 0.2, np.array([0, 1, 2, 3, 4, 4]), 0)
+    assert len(kept) == 5 and aside[0] in (4, 5)
 
 
 def test_every_group_is_held_out_in_proportion() -> None:

@@ -20,6 +20,7 @@ from chainrule.probability.distribution import (
     Normal,
     Poisson,
     StudentT,
+    ends,
     equal_mixture,
     normal_mixture,
 )
@@ -173,6 +174,37 @@ def test_known_quantiles() -> None:
     assert np.array(known.interval(0.8)).ravel() == pytest.approx([1, 51])
     with pytest.raises(ChainruleError, match=r"level 0.95 lies beyond the quantiles that were learnt, 0.1 to 0.9"):
         known.quantile(0.95)
+    with pytest.raises(ChainruleError, match=r"level 0.9 ends at the quantiles 0.05 and 0.95, .* go from 0.1 to 0.9"):
+        known.interval(0.9)
+
+
+def test_the_ends_of_narrow_and_of_wide_intervals() -> None:
+    """As they are written; the widest that a number can name has finite ends."""
+    assert ends(0.9) == ends(np.float32(0.9)) == (0.05, 0.95)
+    for level in (1e-300, 1 - 1e-12, float(np.nextafter(1, 0))):
+        low, high = Normal(0.0, 1.0).interval(level)
+        assert np.isfinite([low, high]).all() and low <= high
+    assert Normal(0.0, 1.0).interval(1 - 1e-12)[0] == pytest.approx(stats.norm.ppf(5e-13))
+
+
+@pytest.mark.parametrize("dispersion", [0, 1e-300, 1e-17, 1e-15, 1e-12])
+def test_counts_without_dispersion_are_those_of_poisson(dispersion: float) -> None:
+    rate = np.array([1e-3, 1.5, 40.0, 1e6])
+    found, expected = NegativeBinomial(rate, dispersion), Poisson(rate)
+    y = np.array([0.0, 3.0, 31.0, 1e6 + 1500])
+    for at in (y, np.zeros(4)):
+        np.testing.assert_allclose(found.log_prob(at), expected.log_prob(at), rtol=1e-5, atol=3e-5)
+        np.testing.assert_allclose(found.cdf(at), expected.cdf(at), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.mean, rate, rtol=1e-7)
+    np.testing.assert_allclose(found.variance, rate, rtol=2e-6)
+    np.testing.assert_allclose(found.quantile(0.3), expected.quantile(0.3), atol=1)
+    assert np.abs(found.sample(500, 0).mean(axis=0) - rate).max() < 4 * np.sqrt(1e6 / 500)
+
+
+def test_no_counts_at_all() -> None:
+    none = NegativeBinomial(0.0, [0.0, 0.5])
+    np.testing.assert_allclose(none.log_prob(0), 0, atol=1e-12)
+    np.testing.assert_allclose(none.mean, 0, atol=1e-12)
 
 
 @pytest.mark.parametrize("level", [0, 1, -0.1, 90, True, "0.9", None])

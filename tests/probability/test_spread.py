@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import BayesianRidge, LinearRegression
 
@@ -87,6 +88,31 @@ def test_weights_go_into_training() -> None:
     ridge = BayesianRidge().fit(X[kept], y[kept], weights[kept])
     np.testing.assert_array_equal(model.predict(X), ridge.predict(X))
     np.testing.assert_array_equal(model.spread_, SpreadScaling(ridge).calibrate(X[aside], y[aside]).spread_)
+
+
+def test_deviations_that_no_factor_mends() -> None:
+    y = np.random.default_rng(0).normal(size=(50, 2))
+    for small in (1e-6, 1e-300, 0.0):
+        with pytest.raises(ChainruleError, match=r"too small to be scaled: .* more than 1000 times"):
+            likeliest_spread(Normal(np.zeros(50), small), y[:, 0])
+    with pytest.raises(ChainruleError, match="the deviations of target 2 are too small"):
+        likeliest_spread(Normal(np.zeros((50, 2)), [1.0, 1e-6]), y)
+    with pytest.warns(UserWarning, match=r"without an error, or nearly so: deviations are multiplied by 0\.001"):
+        assert likeliest_spread(Normal(y[:, 0], 1.0), y[:, 0]) == pytest.approx(1e-3, rel=1e-3)
+
+
+def test_what_cannot_be_scaled_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = rows(30, 3)
+    for made in (RandomForestRegressor, cr.Regressor):
+        monkeypatch.setattr(made, "fit", lambda *given, **named: pytest.fail("trained"))
+    for inner, message in (
+        (RandomForestRegressor(), "RandomForestRegressor has neither"),
+        (cr.Regressor(), r"SquaredError\(\) predicts a value"),
+        (cr.Regressor(loss=cr.SampleWeighted(cr.Quantiles())), "predicts quantiles and no density"),
+        (cr.Regressor(loss=cr.Poisson()), r"Poisson\(.*\) predicts a distribution of counts, which have no other unit"),
+    ):
+        with pytest.raises(ChainruleError, match=message):
+            SpreadScaling(inner).fit(X, y)
 
 
 def test_bad_input() -> None:

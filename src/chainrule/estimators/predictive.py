@@ -63,12 +63,8 @@ def predictive_distribution(model: Any, X: Any) -> Distribution:
     """
     from chainrule.probability.distribution import FAMILIES, equal_mixture
 
-    loss = _likelihood(model)
-    if isinstance(loss, Quantiles):
-        raise ChainruleError(
-            f"{loss!r} predicts quantiles and no density: ask for predict_quantiles or predict_interval, or fit with "
-            f"loss={LIKELIHOODS}"
-        )
+    loss = _loss(model)
+    check_has_density(loss)
     members = [FAMILIES[loss.distribution](*parameters) for parameters in _parameters(model, X)]
     if not isinstance(loss, CountLoss):
         members = [member.affine(*_unit(model)) for member in members]
@@ -79,7 +75,8 @@ def predictive_quantiles(model: Any, X: Any) -> Distribution | KnownQuantiles:
     """What has ``quantile(q)`` and ``interval(level)``: the distribution; or the quantiles that a network predicts, and
     of an ensemble their means over members.
     """
-    loss = _likelihood(model)
+    loss = _loss(model)
+    check_says_spread(loss)
     if not isinstance(loss, Quantiles):
         return predictive_distribution(model, X)
     from chainrule.probability.distribution import KnownQuantiles
@@ -88,15 +85,28 @@ def predictive_quantiles(model: Any, X: Any) -> Distribution | KnownQuantiles:
     return KnownQuantiles(loss.levels, values).affine(*_unit(model))
 
 
-def _likelihood(model: Any) -> Loss:
-    """The loss of the model.  Raises ChainruleError where it has no distribution."""
-    loss = plain_loss(model.specification_.loss)
-    assert loss is not None
+def check_has_density(loss: Loss) -> None:
+    """Raise ChainruleError for a loss without a density, or a mass, of the targets."""
+    check_says_spread(loss)
+    if isinstance(loss, Quantiles):
+        raise ChainruleError(
+            f"{loss!r} predicts quantiles and no density: ask for predict_quantiles or predict_interval, or fit with "
+            f"loss={LIKELIHOODS}"
+        )
+
+
+def check_says_spread(loss: Loss) -> None:
+    """Raise ChainruleError for a loss with neither a distribution nor quantiles of the targets."""
     if not loss.distribution:
         raise ChainruleError(
             f"{loss!r} predicts a value and not how far from it the truth may be: fit with loss={LIKELIHOODS}; "
             "or with Quantiles(), for intervals alone"
         )
+
+
+def _loss(model: Any) -> Loss:
+    loss = plain_loss(model.specification_.loss)
+    assert loss is not None
     return loss
 
 

@@ -36,7 +36,8 @@ class Quantiles(Loss):
     L[b] = sum[...,q](max(τ[q]*e[b,...,q], (τ[q] - 1)*e[b,...,q]))/(size(...)*size(q))
     """
 
-    levels: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
+    # The ends of intervals of the levels 0.5, 0.8, 0.9 and 0.95, and the median.
+    levels: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 
     def __post_init__(self) -> None:
         super().__post_init__()

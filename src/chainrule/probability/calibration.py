@@ -76,6 +76,8 @@ class CalibratedClassifier(ClassifierMixin, Wrapper):  # type: ignore[misc]
         if is_frozen(self.estimator):
             return self.calibrate(X, labels)
         kept, aside = hold_out(len(labels), self.calibration_fraction, labels, self.random_state)
+        if self.every_class:
+            check_every_class_held(type(self).__name__, labels, aside)
         self._train(X, labels, kept, weights)
         return self._calibrate(take(X, aside), labels[aside])
 
@@ -155,6 +157,12 @@ def check_every_class(owner: str, t: Array, classes: Array) -> None:
         raise ChainruleError(
             f"{owner}: no row of class {np.asarray(classes)[missing[0]]!s} is among the {len(t)} rows to calibrate with"
         )
+
+
+def check_every_class_held(owner: str, labels: Array, aside: Array) -> None:
+    """Raise ChainruleError where a class of the labels [b] is not among the rows held out, by their numbers."""
+    classes, t = np.unique(labels, return_inverse=True)
+    check_every_class(owner, t[aside], classes)
 
 
 class _Scaling(CalibratedClassifier):

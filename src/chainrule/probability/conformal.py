@@ -8,6 +8,7 @@ so on average over rows; with ``conditional``, also within each class or group (
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -23,13 +24,16 @@ from chainrule.definition import plain
 from chainrule.errors import ChainruleError
 from chainrule.probability.calibration import (
     check_every_class,
+    check_every_class_held,
     check_gives_probabilities,
     class_numbers,
     class_probabilities,
     given_labels,
 )
+from chainrule.probability.distribution import check_level
+from chainrule.probability.foreseen import check_deviation, check_intervals
 from chainrule.probability.held_out import given_rows, hold_out, is_frozen, take
-from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, check_level, conformal_quantile
+from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, conformal_quantile, conformal_rank
 from chainrule.probability.wrapper import OfTheSameTargets, Wrapper
 
 Array = NDArray[Any]
@@ -66,6 +70,10 @@ class _Conformal(Wrapper):
         """Rows and their targets, checked."""
 
     @abstractmethod
+    def _check_held(self, y: Array, aside: Array, of: Sequence[Any]) -> None:
+        """Raise ChainruleError where the rows held out, by their numbers, will be too few; ``of`` their groups."""
+
+    @abstractmethod
     def _calibrate(self, X: Any, y: Array, of: Sequence[Any]) -> None:
         """Learn the scores of rows that the fitted estimator does not know; ``of`` which group each is, if any."""
 
@@ -76,8 +84,9 @@ class _Conformal(Wrapper):
         with all rows.
         ``sample_weight`` [b]: the weights of the rows that the estimator is trained on; all count the same where it is
         calibrated.
-        Raises ChainruleError for an estimator that does not say what is needed, for one whose training takes no weights
-        where some are given, and for a class or a group that is not held out.
+        Raises ChainruleError, before anything is trained, for an estimator that does not say what is needed, for one
+        whose training takes no weights where some are given, for a class or a group that is not held out, and for
+        ``levels`` that need more rows than are held out.
         """
         self._check()
         X, y = self._given(X, y)
@@ -92,6 +101,7 @@ class _Conformal(Wrapper):
             raise ChainruleError(
                 f"groups: {alone[0]!r} has one row; two are needed, one to train with and one to calibrate with"
             )
+        self._check_held(y, aside, held)
         self._train(X, y, kept, weights)
         self._calibrate(take(X, aside), y[aside], held)
         return self
@@ -236,6 +246,10 @@ class ConformalClassifier(ClassifierMixin, _Conformal):  # type: ignore[misc]
     def _given(self, X: Any, y: Any) -> tuple[Any, Array]:
         return given_labels(X, y)
 
+    def _check_held(self, y: Array, aside: Array, of: Sequence[Any]) -> None:
+        if self.conditional == "class":
+            check_every_class_held(type(self).__name__, y, aside)
+
     def _calibrate(self, X: Any, y: Array, of: Sequence[Any]) -> None:
         t = class_numbers(y, self.classes_)
         self.seed_ = np.array(check_random_state(self.random_state).randint(2**31 - 1))
@@ -261,7 +275,8 @@ class ConformalRegressor(OfTheSameTargets, RegressorMixin, _Conformal):  # type:
     nonconformity : ``"absolute"``, intervals of one width; ``"normalized"``, in proportion to the standard deviation
         that ``predict(X, return_std=True)`` says; ``"quantile"``, those of the estimator's own ``predict_interval``,
         made wider or narrower.
-    levels : those at which intervals can be asked for with ``"quantile"``; the others know any level.
+    levels : those at which intervals can be asked for with ``"quantile"``, each of which must have rows enough; the
+        others know any level.
     conditional : ``"group"``: coverage within each of the ``groups`` that are given; None: over all rows.
     calibration_fraction : the share of the rows that ``fit`` holds out to calibrate with.
     random_state : a whole number makes fitting repeatable: the division, and an estimator without a seed of its own.
@@ -302,7 +317,7 @@ class ConformalRegressor(OfTheSameTargets, RegressorMixin, _Conformal):  # type:
         """
         check_is_fitted(self)
         scores = self.scores_[level_place(self, level)]
-        band = BANDS[self.nonconformity](self.estimator_, X, float(check_level(level)))
+        band = BANDS[self.nonconformity](self.estimator_, X, check_level(level))
         quantiles = self._quantiles(scores, level, self.groups_ or [""])
         return band.widened(quantiles[self._strata_of(len(band.lower), groups)])
 
@@ -314,11 +329,14 @@ class ConformalRegressor(OfTheSameTargets, RegressorMixin, _Conformal):  # type:
     def _check(self) -> None:
         super()._check()
         self._check_estimator(classifies=False)
-        chosen(self, "nonconformity", BANDS)
-        asked_levels(self)
+        check_band(self)
 
     def _given(self, X: Any, y: Any) -> tuple[Any, Array]:
         return given_values(X, y)
+
+    def _check_held(self, y: Array, aside: Array, of: Sequence[Any]) -> None:
+        groups = [(count, f" of group {group}") for group, count in Counter(of).items()]
+        check_enough(self, groups or [(len(aside), "")])
 
     def _calibrate(self, X: Any, y: Array, of: Sequence[Any]) -> None:
         band = BANDS[self.nonconformity]
@@ -347,18 +365,39 @@ def given_values(X: Any, y: Any) -> tuple[Any, Array]:
     return X, read_values(column_or_1d(values, warn=True) if values.ndim == 2 and values.shape[1] == 1 else values)
 
 
+def check_band(regressor: Any) -> None:
+    """Raise ChainruleError for settings that cannot be used, and an estimator that does not say what they need."""
+    chosen(regressor, "nonconformity", BANDS)
+    levels = asked_levels(regressor)
+    if regressor.nonconformity == "normalized":
+        check_deviation(regressor.estimator)
+    if regressor.nonconformity == "quantile":
+        check_intervals(regressor.estimator, levels)
+
+
+def check_enough(regressor: Any, rows: Sequence[tuple[int, str]]) -> None:
+    """Raise ChainruleError where one of the ``levels`` needs more rows than there are; ``rows``: how many, and of what.
+
+    With another nonconformity than ``"quantile"`` a level is not known before an interval is asked for.
+    """
+    if regressor.nonconformity == "quantile":
+        for level in asked_levels(regressor):
+            for count, what in rows:
+                conformal_rank(count, level, what)
+
+
 def asked_levels(regressor: Any) -> tuple[float, ...]:
     """The levels that scores are for: with all but ``"quantile"`` one for all.  Raises ChainruleError for others."""
     levels = regressor.levels
     if not isinstance(levels, Sequence | np.ndarray) or not np.size(levels) or not np.ndim(levels):
         raise ChainruleError(f"levels are numbers such as {LEVELS}, not {levels!r}")
-    known = tuple(float(check_level(level)) for level in levels)
+    known = tuple(check_level(level) for level in levels)
     return known if regressor.nonconformity == "quantile" else (0.5,)
 
 
 def level_place(regressor: Any, level: float) -> int:
     """The place of the scores for a level.  Raises ChainruleError where it was not calibrated."""
-    wanted = float(check_level(level))
+    wanted = check_level(level)
     if regressor.nonconformity != "quantile":
         return 0
     known = asked_levels(regressor)

@@ -26,9 +26,19 @@ from chainrule.probability.calibration import (
     class_probabilities,
     given_labels,
 )
-from chainrule.probability.conformal import LEVELS, asked_levels, chosen, class_scores, given_values, level_place
+from chainrule.probability.conformal import (
+    LEVELS,
+    asked_levels,
+    check_band,
+    check_enough,
+    chosen,
+    class_scores,
+    given_values,
+    level_place,
+)
+from chainrule.probability.distribution import check_level
 from chainrule.probability.held_out import is_frozen, take, trained
-from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, Band, check_level, conformal_rank
+from chainrule.probability.nonconformity import BANDS, CLASS_SCORES, Band, conformal_rank
 from chainrule.probability.wrapper import OfTheSameTargets, Wrapper
 
 Array = NDArray[Any]
@@ -211,11 +221,12 @@ class CrossConformalRegressor(OfTheSameTargets, RegressorMixin, _CrossConformal)
         """Train the estimator on all rows but those of each fold.
 
         ``sample_weight`` [b]: the weights of rows in training; all count the same in sets and intervals.
-        Raises ChainruleError for an estimator that does not say what ``nonconformity`` needs, and for one whose
-        training takes no weights where some are given.
+        Raises ChainruleError, before anything is trained, for an estimator that does not say what ``nonconformity``
+        needs, for one whose training takes no weights where some are given, and for ``levels`` that need more rows.
         """
         self._check()
         X, y = given_values(X, y)
+        check_enough(self, [(len(y), "")])
         generator = check_random_state(self.random_state)
         self._fit_folds(X, y, sample_weight, generator.permutation(len(y)), generator)
         self._take_parts(self.estimators_)
@@ -236,7 +247,7 @@ class CrossConformalRegressor(OfTheSameTargets, RegressorMixin, _CrossConformal)
         check_is_fitted(self)
         scores = self.scores_[level_place(self, level)]
         rank = conformal_rank(len(scores), level)
-        bands = [BANDS[self.nonconformity](model, X, float(check_level(level))) for model in self.estimators_]
+        bands = [BANDS[self.nonconformity](model, X, check_level(level)) for model in self.estimators_]
         rows = len(bands[0].lower)
         at_once = max(1, AT_ONCE // scores.size)
         found = [self._ends(bands, scores, rank, slice(at, at + at_once)) for at in range(0, rows, at_once)]
@@ -265,5 +276,4 @@ class CrossConformalRegressor(OfTheSameTargets, RegressorMixin, _CrossConformal)
 
     def _check(self) -> None:
         self._check_estimator(classifies=False)
-        chosen(self, "nonconformity", BANDS)
-        asked_levels(self)
+        check_band(self)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from fractions import Fraction
+from numbers import Real
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -101,15 +103,27 @@ def at_places(y: ArrayLike, shape: tuple[int, ...]) -> Array:
 
 def check_level(level: Any) -> float:
     """A probability between 0 and 1, both excluded, or ChainruleError."""
-    if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0 < level < 1:
+    if isinstance(level, bool) or not isinstance(level, Real) or not 0 < float(level) < 1:
         raise ChainruleError(f"a level is a number between 0 and 1, such as 0.9, not {level!r}")
-    return float(str(level))  # 0.9 also where it was written in fewer digits, as a float32
+    # 0.9 also where it was written in fewer digits, as a float32
+    return float(str(level)) if isinstance(level, np.floating) else float(level)
 
 
 def ends(level: float) -> tuple[float, float]:
     """The levels of the two ends of an interval; of 0.9, 0.05 and not the 0.04999… that rounding makes of it."""
-    check_level(level)
-    return round((1 - level) / 2, 12), round((1 + level) / 2, 12)
+    exact = Fraction(str(check_level(level)))
+    return float((1 - exact) / 2), min(float((1 + exact) / 2), float(np.nextafter(1, 0)))
+
+
+def known_ends(level: float, known: tuple[float, ...]) -> tuple[float, float]:
+    """``ends``, which must lie within the rising levels of quantiles that are ``known``; else ChainruleError."""
+    low, high = ends(level)
+    if low < known[0] or high > known[-1]:
+        raise ChainruleError(
+            f"an interval of level {level:g} ends at the quantiles {low:g} and {high:g}, and those that are learnt go "
+            f"from {known[0]:g} to {known[-1]:g}; learn others: Quantiles(levels=…)"
+        )
+    return low, high
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,9 +235,12 @@ class Poisson(_Counts):
         return (self.rate,)
 
 
+LEAST_EXCESS = 1e-8  # of variance over mean, of counts: 1/(1 + excess) would lose the digits of a smaller one
+
+
 @dataclass(frozen=True, eq=False)
 class NegativeBinomial(_Counts):
-    """Counts of mean ``rate``, whose variance is rate + ``dispersion``·rate²."""
+    """Counts of mean ``rate``, whose variance is rate + ``dispersion``·rate²; without dispersion, Poisson's."""
 
     law = stats.nbinom
 
@@ -232,7 +249,15 @@ class NegativeBinomial(_Counts):
 
     @property
     def arguments(self) -> tuple[Array, ...]:
-        return 1 / self.dispersion, 1 / (1 + self.rate * self.dispersion)
+        excess = np.maximum(self.rate * self.dispersion, LEAST_EXCESS)
+        return np.maximum(self.rate, np.finfo(np.float64).tiny) / excess, 1 / (1 + excess)
+
+    def log_prob(self, y: ArrayLike) -> Array:
+        # scipy's logarithm of the mass is a difference of log-gamma functions, which are enormous where the dispersion
+        # is small; the mass itself keeps its digits until it is too small for a number.
+        mass = np.asarray(self.law.pmf(at_places(y, self.shape), *self.arguments))
+        normal = mass >= np.finfo(np.float64).tiny
+        return np.where(normal, np.log(np.where(normal, mass, 1)), super().log_prob(y))
 
 
 @dataclass(frozen=True, eq=False)
@@ -384,8 +409,11 @@ class KnownQuantiles:
         return np.asarray(self.values @ np.array(weights))
 
     def interval(self, level: float) -> tuple[Array, Array]:
-        """Its lower and upper end, beyond each of which lies the probability (1 - level)/2."""
-        low, high = ends(level)
+        """Its lower and upper end, beyond each of which lies the probability (1 - level)/2.
+
+        Raises ChainruleError for a level whose ends are below the lowest or above the highest.
+        """
+        low, high = known_ends(level, self.levels)
         return self.quantile(low), self.quantile(high)
 
     def affine(self, factor: Array, shift: Array) -> KnownQuantiles:

@@ -52,7 +52,7 @@ def hold_out(rows: int, fraction: float, strata: Array | None, random_state: Any
 
     ``strata`` [b]: the class of each row; every class is divided in the same proportion, and one of two rows or more
     is on both sides.
-    Raises ChainruleError for a fraction that is not between 0 and 1, and where nothing would be left.
+    Raises ChainruleError for a fraction that is not between 0 and 1, and where nothing would be left on one side.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number) or not 0 < fraction < 1:
         raise ChainruleError(f"calibration_fraction is a number above 0 and below 1, not {fraction!r}")
@@ -66,6 +66,11 @@ def hold_out(rows: int, fraction: float, strata: Array | None, random_state: Any
         shuffled = generator.permutation(group)
         aside.append(shuffled[:count])
         kept.append(shuffled[count:])
+    if not any(map(len, aside)):
+        raise ChainruleError(
+            f"each of the {rows} rows is the only one of its class or group; at least one needs two, one to train with "
+            "and one to calibrate with"
+        )
     return np.sort(np.concatenate(kept)), np.sort(np.concatenate(aside))
 
 

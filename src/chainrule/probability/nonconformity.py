@@ -10,8 +10,6 @@ Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World" (2005); Lei, G
 
 from __future__ import annotations
 
-import inspect
-import numbers
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,24 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.errors import ChainruleError
+from chainrule.probability.distribution import check_level
 
 Array = NDArray[Any]
 
 
-def check_level(level: Any) -> Fraction:
-    """The level as it was written, 0.9 as 9/10.  Raises ChainruleError unless it is between 0 and 1."""
-    if isinstance(level, bool) or not isinstance(level, numbers.Real) or not 0 < float(level) < 1:
-        raise ChainruleError(f"level is a number above 0 and below 1, not {level!r}")
-    return Fraction(str(level))
-
-
 def conformal_rank(rows: int, level: Any, what: str = "") -> int:
-    """⌈(rows + 1)·level⌉.
+    """⌈(rows + 1)·level⌉, of the level as it is written.
 
     Raises ChainruleError where there are not so many rows, saying how many are needed; ``what``: of which rows, in
     words.
     """
-    exact = check_level(level)
+    exact = Fraction(str(check_level(level)))  # 0.9 is 9/10
     rank = ceil((rows + 1) * exact)
     if rank > rows:
         needed = ceil(exact / (1 - exact))
@@ -119,10 +111,6 @@ def normalized_band(estimator: Any, X: Any, level: float) -> Band:
 
     Papadopoulos, Gammerman, Vovk, "Normalized nonconformity measures for regression conformal prediction" (2008).
     """
-    if "return_std" not in inspect.signature(estimator.predict).parameters:
-        raise ChainruleError(
-            f"nonconformity='normalized' needs predict(X, return_std=True), which {_name(estimator)} has not"
-        )
     mean, std = (_floats(part) for part in estimator.predict(X, return_std=True))
     return Band(mean, mean, np.maximum(std, np.finfo(np.float64).tiny))
 
@@ -132,10 +120,6 @@ def quantile_band(estimator: Any, X: Any, level: float) -> Band:
 
     Romano, Patterson, Candès, "Conformalized quantile regression" (2019), eq. 6.
     """
-    if not hasattr(estimator, "predict_interval"):
-        raise ChainruleError(
-            f"nonconformity='quantile' needs predict_interval(X, level), which {_name(estimator)} has not"
-        )
     lower, upper = (_floats(part) for part in estimator.predict_interval(X, level))
     return Band(lower, upper, np.ones_like(lower))
 
@@ -149,7 +133,3 @@ BANDS: dict[str, Callable[[Any, Any, float], Band]] = {
 
 def _floats(values: Any) -> Array:
     return np.asarray(values, dtype=np.float64)
-
-
-def _name(estimator: Any) -> str:
-    return type(estimator).__name__

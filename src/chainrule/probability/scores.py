@@ -35,7 +35,7 @@ AT_ONCE = 200_000  # cuts, or counts, of the rows that are scored together
 def log_scores(t: Array, probabilities: Array) -> Array:
     """Minus the log-probability of the class t[b] in p[b,k], for each row [b], in nats (Good 1952).
 
-    A probability of 0 counts as the smallest number of its type, as in ``sklearn.metrics.log_loss``.
+    A probability below the rounding of 1 in its type (``eps``) counts as that, as in ``sklearn.metrics.log_loss``.
     """
     of_class = np.take_along_axis(probabilities, t[:, None], axis=1)[:, 0]
     return np.asarray(-np.log(np.maximum(of_class, np.finfo(probabilities.dtype).eps), dtype=np.float64))

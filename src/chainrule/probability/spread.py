@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
+import warnings
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -15,12 +16,14 @@ from chainrule.errors import ChainruleError
 from chainrule.estimators.predictive import DistributionMixin
 from chainrule.probability.conformal import given_values
 from chainrule.probability.distribution import Distribution, Normal
+from chainrule.probability.foreseen import check_scalable
 from chainrule.probability.held_out import hold_out, is_frozen, take
 from chainrule.probability.wrapper import OfTheSameTargets, Wrapper
 
 Array = NDArray[Any]
 
 FACTORS = (1e-3, 1e3)  # where every held-out row is predicted without an error, the likelihood has no highest point
+ROUNDING = 1e-4  # of the logarithm of a factor
 
 
 def spread(distribution: Distribution, factor: ArrayLike) -> Distribution:
@@ -35,7 +38,8 @@ def spread(distribution: Distribution, factor: ArrayLike) -> Distribution:
 def likeliest_spread(distribution: Distribution, y: ArrayLike) -> Array:
     """The factor under which values y, [b] or [b,o], are most probable, [] or [o].
 
-    Raises ChainruleError for a distribution of counts.
+    Between 1/1000 and 1000; a UserWarning says where it is the least.
+    Raises ChainruleError for a distribution of counts, and for deviations so small that the most is not enough.
     """
     spread(distribution, 1.0)  # refused at once, if at all
     y = np.asarray(y, dtype=np.float64)
@@ -47,9 +51,29 @@ def likeliest_spread(distribution: Distribution, y: ArrayLike) -> Array:
             each = logarithm - distribution.log_prob(mean + (y - mean) * np.exp(-logarithm))
             return float(np.mean(each if target is None else each[:, target]))
 
-        return float(np.exp(minimize_scalar(cost, bounds=np.log(FACTORS), method="bounded", options={"xatol": 1e-4}).x))
+        return _cheapest(cost, "" if target is None else f" of target {target + 1}")
 
     return np.array(found(None) if y.ndim == 1 else [found(target) for target in range(y.shape[1])])
+
+
+def _cheapest(cost: Callable[[float], float], of: str) -> float:
+    """The factor, of whose logarithm this is the cost; ``of`` which target, in words."""
+    least, most = np.log(FACTORS)
+    with np.errstate(all="ignore"):  # deviations too small for the density of a row to be a number
+        best = minimize_scalar(cost, bounds=(least, most), method="bounded", options={"xatol": ROUNDING})
+    if not np.isfinite(best.fun) or best.x > most - 10 * ROUNDING:
+        raise ChainruleError(
+            f"the deviations{of} are too small to be scaled: the rows to calibrate with ask for more than "
+            f"{FACTORS[1]:g} times as much"
+        )
+    if best.x < least + 10 * ROUNDING:
+        warnings.warn(
+            f"the rows to calibrate with are predicted{of} without an error, or nearly so: deviations are multiplied "
+            f"by {FACTORS[0]:g}, the least factor there is",
+            UserWarning,
+            stacklevel=6,  # whoever calls fit
+        )
+    return float(np.exp(best.x))
 
 
 class SpreadScaling(OfTheSameTargets, DistributionMixin, RegressorMixin, Wrapper):  # type: ignore[misc]
@@ -86,10 +110,11 @@ class SpreadScaling(OfTheSameTargets, DistributionMixin, RegressorMixin, Wrapper
         A ``sklearn.frozen.FrozenEstimator`` is calibrated with all of them.
         ``sample_weight`` [b]: the weights of the rows that the estimator is trained on; all count the same where it is
         calibrated.
-        Raises ChainruleError for an estimator that predicts no spread, for one whose training takes no weights where
-        some are given, and for distributions of counts.
+        Raises ChainruleError, before anything is trained, for an estimator that predicts no spread, for one whose
+        training takes no weights where some are given, and for distributions of counts; after it, for deviations less
+        than 1/1000 of those that the rows held out ask for.
         """
-        self._check_estimator(classifies=False)
+        self._check()
         X, y = given_values(X, y)
         weights = self._weights(sample_weight, len(y))
         if is_frozen(self.estimator):
@@ -101,9 +126,10 @@ class SpreadScaling(OfTheSameTargets, DistributionMixin, RegressorMixin, Wrapper
     def calibrate(self, X: Any, y: Any = None) -> Self:
         """Calibrate the estimator, which is fitted already, with rows that it was not trained on.
 
-        Raises ChainruleError for an estimator that predicts no spread, and for distributions of counts.
+        Raises ChainruleError for an estimator that predicts no spread, for distributions of counts, and for deviations
+        less than 1/1000 of those that the rows ask for.
         """
-        self._check_estimator(classifies=False)
+        self._check()
         self._take_fitted()
         return self._calibrate(*given_values(X, y))
 
@@ -120,19 +146,19 @@ class SpreadScaling(OfTheSameTargets, DistributionMixin, RegressorMixin, Wrapper
         check_is_fitted(self)
         return spread(_distribution(self.estimator_, X), self.spread_)
 
+    def _check(self) -> None:
+        """Raise ChainruleError for an estimator whose distributions cannot be scaled."""
+        self._check_estimator(classifies=False)
+        check_scalable(self.estimator)
+
     def _calibrate(self, X: Any, y: Array) -> Self:
         self.spread_ = likeliest_spread(_distribution(self.estimator_, X), y)
         return self
 
 
 def _distribution(estimator: Any, X: Any) -> Distribution:
-    """What a fitted regressor predicts.  Raises ChainruleError where it says nothing of the spread."""
+    """What a fitted regressor predicts."""
     if hasattr(estimator, "predict_distribution"):
         found: Distribution = estimator.predict_distribution(X)
         return found
-    if "return_std" not in inspect.signature(estimator.predict).parameters:
-        raise ChainruleError(
-            "SpreadScaling needs an estimator with predict_distribution, or with predict(X, return_std=True); "
-            f"{type(estimator).__name__} has neither"
-        )
     return Normal(*estimator.predict(X, return_std=True))
