@@ -281,7 +281,10 @@ def test_what_is_not_said_is_refused_before_anything_is_trained(made: Any, monke
     ):
         refused(lambda inner=inner, how=nonconformity: made(inner, how).fit(X, y), message)
     few = made(Untrainable(), "quantile", levels=(0.5, 0.99))
-    refused(lambda: few.fit(X[:90, :1], y[:90]), "level 0.99 needs at least 99 rows")
+    refused(
+        lambda: few.fit(X[:90, :1], y[:90]),
+        "level 0.99 needs at least 99 rows .*; leave it out of levels=",
+    )
 
 
 def test_levels_need_rows_of_every_group() -> None:

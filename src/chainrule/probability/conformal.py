@@ -383,7 +383,10 @@ def check_enough(regressor: Any, rows: Sequence[tuple[int, str]]) -> None:
     if regressor.nonconformity == "quantile":
         for level in asked_levels(regressor):
             for count, what in rows:
-                conformal_rank(count, level, what)
+                try:
+                    conformal_rank(count, level, what)
+                except ChainruleError as error:
+                    raise ChainruleError(f"{error}; leave it out of levels=, or give more rows") from None
 
 
 def asked_levels(regressor: Any) -> tuple[float, ...]:
