@@ -57,7 +57,10 @@ def test_no_folder_stays_behind(tmp_path: Path) -> None:
     left = [tmp_path / f"chainrule-lab-{process}-{n}" for n, process in enumerate((dead.pid, 10**30, os.getpid()))]
     for folder in left:
         (folder / "dropped-1").mkdir(parents=True)
+    # Where the tests themselves were begun to outlast their terminal (nohup), the server would, too.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     with running(tmp_path) as server:
+        signal.signal(signal.SIGHUP, before)
         ours = tmp_path.glob(f"chainrule-lab-{server.process.pid}-*")
         assert set(tmp_path.glob("chainrule-lab-*")) == {*left[1:], *ours}
         server.process.send_signal(signal.SIGHUP)  # its terminal is closed
