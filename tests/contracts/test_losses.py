@@ -131,7 +131,9 @@ TORCH: dict[Loss, Callable[..., Any]] = {
     BinaryCrossEntropy(): lambda f, s, v: f.binary_cross_entropy_with_logits(s, v["y"]),
     CrossEntropyCost(): lambda f, s, v: f.binary_cross_entropy_with_logits(s, v["y"], reduction="sum") / len(s),
     MulticlassHinge(): lambda f, s, v: f.multi_margin_loss(s, v["t"]),
-    Poisson((0.5, 2.0, 3.0)): lambda f, s, v: torch_density("Poisson", v["y"], s.exp() * s.new_tensor([0.5, 2, 3])),
+    Poisson((0.5, 2.0, 3.0)): lambda f, s, v: torch_density(
+        "Poisson", v["y"], s.exp() * s.new_tensor(in_few_digits([0.5, 2, 3]))
+    ),
     Gaussian(): lambda f, s, v: f.gaussian_nll_loss(s[..., 0], v["y"], s[..., 1].exp(), eps=0, full=True),
     Laplace(): lambda f, s, v: torch_density("Laplace", v["y"], s[..., 0], s[..., 1].exp()),
     StudentT(): lambda f, s, v: torch_density(
@@ -159,6 +161,11 @@ TORCH: dict[Loss, Callable[..., Any]] = {
 }
 
 
+def in_few_digits(means: Any) -> Any:
+    """Mean counts as the equations of a loss have them: their logarithms are written with six decimals."""
+    return np.exp(np.round(np.log(means), 6))
+
+
 def torch_density(name: str, y: Any, *parameters: Any) -> Any:
     import torch
 
@@ -173,7 +180,7 @@ def torch_mixture(s: Any, y: Any) -> Any:
 
 
 def torch_negative_binomial(s: Any, y: Any, mean: float) -> Any:
-    odds = s[..., 0] + s[..., 1] + np.log(mean)
+    odds = s[..., 0] + s[..., 1] + np.log(in_few_digits(mean))
     from torch.distributions import NegativeBinomial as OfTorch
 
     return -OfTorch((-s[..., 1]).exp(), logits=odds, validate_args=False).log_prob(y).mean()
