@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,6 +26,7 @@ from chainrule.layers import (
     as_layer,
 )
 from chainrule.layers.composition import Reading
+from chainrule.layers.network import layers_within
 from chainrule.losses import ClassWeighted, Loss, SampleWeighted
 from chainrule.optimizers import Clipping, Optimizer
 from chainrule.regularizers import Regularizer
@@ -142,21 +143,13 @@ def output_shape(step: TrainingStep) -> tuple[int, ...]:
 
 def longest_row(network: Layer) -> int | None:
     """How many positions a row may have at most; None where nothing says so."""
-    return min((layer.length for layer in _parts(network) if isinstance(layer, LearnedPositions)), default=None)
+    return min((layer.length for layer in layers_within(network) if isinstance(layer, LearnedPositions)), default=None)
 
 
 def smallest_embedding(network: Layer) -> Embedding | None:
     """The embedding of the fewest symbols; None where there is none."""
-    embeddings = (layer for layer in _parts(network) if isinstance(layer, Embedding))
+    embeddings = (layer for layer in layers_within(network) if isinstance(layer, Embedding))
     return min(embeddings, key=lambda embedding: embedding.vocabulary, default=None)
-
-
-def _parts(layer: Layer) -> Iterator[Layer]:
-    """The layer and every layer within it."""
-    yield layer
-    if isinstance(layer, Network | Residual | Sum | Branch):
-        for part in layer.layers:
-            yield from _parts(part)
 
 
 def check_vocabulary(network: Layer, reader: Reader) -> None:
@@ -192,7 +185,7 @@ def plain_loss(loss: Loss | None) -> Loss | None:
 def resolved(network: Layer, reading: Reading) -> Network:
     """The network with what functions among its layers return in their place, so that it can be written down."""
     made = as_layer(network, "network")
-    if any(isinstance(part, Custom) for part in _parts(made)):
+    if any(isinstance(part, Custom) for part in layers_within(made)):
         made, _ = _resolved(made, *reading.compose())
     return made if isinstance(made, Network) else Network(made)
 

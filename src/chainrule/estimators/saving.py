@@ -42,12 +42,12 @@ WRAPPERS = {
     "TemperatureScaling": "chainrule.probability.calibration",
     "VectorScaling": "chainrule.probability.calibration",
     "IsotonicCalibration": "chainrule.probability.calibration",
+    "SpreadScaling": "chainrule.probability.spread",
     "ConformalClassifier": "chainrule.probability.conformal",
     "ConformalRegressor": "chainrule.probability.conformal",
     "CrossConformalClassifier": "chainrule.probability.cross_conformal",
     "CrossConformalRegressor": "chainrule.probability.cross_conformal",
     "LaplaceClassifier": "chainrule.probability.laplace_classes",
-    "SpreadScaling": "chainrule.probability.spread",
     "LaplaceRegressor": "chainrule.probability.laplace_values",
 }
 

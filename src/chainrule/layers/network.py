@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -76,7 +76,7 @@ class Custom(Layer):
 
 
 @dataclass(frozen=True, repr=False, init=False)
-class _Composite(Layer):
+class Composite(Layer):
     """A layer made of other layers; texts and functions among them become layers."""
 
     layers: tuple[Layer, ...]
@@ -96,7 +96,15 @@ class _Composite(Layer):
         return type(self)(*(layer.sampling for layer in self.layers))
 
 
-class Network(_Composite):
+def layers_within(layer: Layer) -> Iterator[Layer]:
+    """The layer and every layer within it, in their order."""
+    yield layer
+    if isinstance(layer, Composite):
+        for part in layer.layers:
+            yield from layers_within(part)
+
+
+class Network(Composite):
     """Layers one after another.
 
     ``Network(Dense(30), Sigmoid(), Dense(10))``.  A string is a layer of equations or names a file of them (``my.eq``),
@@ -117,7 +125,7 @@ class Network(_Composite):
         return under.composed(self.compose(under, x))
 
 
-class Residual(_Composite):
+class Residual(Composite):
     """The input plus the layers applied to it, one after another: ``a[...] = x[...] + f[...]``.
 
     Raises ChainruleError where the layers give another size than that of the input.
@@ -135,7 +143,7 @@ class Residual(_Composite):
 _BRANCHES = 'give the branches layers that agree: padding="same", and the same strides and channels'
 
 
-class Sum(_Composite):
+class Sum(Composite):
     """The sum of branches, each applied to the same input.  Raises ChainruleError where their sizes differ."""
 
     source = "Szegedy et al., Inception-v4 (2017)"
@@ -159,7 +167,7 @@ def _sum(under: Composition, scope: str, terms: tuple[Tensor, ...], remedy: str)
     return made
 
 
-class Branch(_Composite):
+class Branch(Composite):
     """Branches applied to the same input, their outputs one behind the other along the last axis.
 
     With outputs ``u[b,j]`` and ``v[b,k]``: ``a[b,l] = u[b,l] + v[b,l - size(j)]`` and size(l) = size(j) + size(k),
@@ -193,7 +201,7 @@ class Branch(_Composite):
         return made
 
 
-class Siamese(_Composite):
+class Siamese(Composite):
     """The same layers, with the same parameters, applied to each member of a row.
 
     From ``x[b,p,...]`` to ``a[b,p,...]``; the axes behind p are those that the layers give.  Pairs, triplets and views

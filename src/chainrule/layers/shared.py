@@ -16,7 +16,7 @@ from chainrule.layers.composition import Composition, Tensor
 from chainrule.layers.convolution import Conv1D, Conv2D, Conv3D
 from chainrule.layers.dense import Dense, Linear, PositionwiseDense
 from chainrule.layers.layer import Layer
-from chainrule.layers.network import Branch, Network, Residual, Siamese, Sum
+from chainrule.layers.network import Branch, Composite, Network, Sum, layers_within
 
 _ONES = Constant(1.0)
 _ZEROS = Zeros()
@@ -137,30 +137,23 @@ def is_adaptable(layer: Layer) -> bool:
 
 def is_shared(layer: Layer) -> bool:
     """Whether the layer, or one within it, is shared."""
-    match layer:
-        case Shared():
-            return True
-        case Network() | Residual() | Sum() | Branch() | Siamese():
-            return any(map(is_shared, layer.layers))
-    return False
+    return any(isinstance(part, Shared) for part in layers_within(layer))
 
 
 def unshared(layer: Layer) -> Layer:
     """The layer with nothing shared: what it is in one network alone."""
-    match layer:
-        case Network() | Residual() | Sum() | Branch() | Siamese():
-            kind = Network if isinstance(layer, Shared) else type(layer)
-            return kind(*map(unshared, layer.layers))
-    return layer
+    if not isinstance(layer, Composite):
+        return layer
+    kind = Network if isinstance(layer, Shared) else type(layer)
+    return kind(*map(unshared, layer.layers))
 
 
 def rewritten(layer: Layer, change: Callable[[Layer], Layer]) -> Layer:
     """The layer with every layer within it, which is not made of others, as ``change`` has it; in their order."""
-    match layer:
-        case Sum(layers=layers) | Branch(layers=layers):
-            return type(layer)(*(rewritten(part, change) for part in layers))
-        case Network(layers=layers) | Residual(layers=layers) | Siamese(layers=layers):
-            return type(layer)(*(step for part in layers for step in _steps(part, rewritten(part, change))))
+    if isinstance(layer, Sum | Branch):
+        return type(layer)(*(rewritten(part, change) for part in layer.layers))
+    if isinstance(layer, Composite):
+        return type(layer)(*(step for part in layer.layers for step in _steps(part, rewritten(part, change))))
     return change(layer)
 
 

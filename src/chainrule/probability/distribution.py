@@ -130,13 +130,13 @@ def known_ends(level: float, known: tuple[float, ...]) -> tuple[float, float]:
 class _Family(Distribution):
     """A family of scipy.stats; the fields are arrays of its parameters, of one shape."""
 
+    law: ClassVar[Any]  # the family of scipy.stats; a frozen one of it would take longer to make than to ask
+
     def __post_init__(self) -> None:
         names = [field.name for field in fields(self)]
         arrays = np.broadcast_arrays(*(np.asarray(getattr(self, name), dtype=np.float64) for name in names))
         for name, array in zip(names, arrays, strict=True):
             object.__setattr__(self, name, array)
-
-    law: ClassVar[Any]  # the family of scipy.stats; a frozen one of it would take longer to make than to ask
 
     @property
     @abstractmethod

@@ -13,6 +13,7 @@ from chainrule.definition import Definition, check_count
 from chainrule.errors import ChainruleError
 from chainrule.initializers import Constant, Initializer, RandomSigns
 from chainrule.layers.layer import Layer
+from chainrule.layers.network import layers_within
 from chainrule.layers.shared import adapted, is_adaptable, is_shared, rewritten
 
 _SIGNS = RandomSigns()
@@ -44,24 +45,18 @@ class SharedWeights(Ensemble):
 
     def _adaptable(self, network: Layer, least: int) -> int:
         """How many layers of the network have weights that can be shared.  Raises ChainruleError below ``least``."""
-        found: list[Layer] = []
-
-        def count(layer: Layer) -> Layer:
-            found.extend([layer] if is_adaptable(layer) else [])
-            return layer
-
-        rewritten(network, count)
+        found = sum(map(is_adaptable, layers_within(network)))
         if is_shared(network):
             raise ChainruleError(
                 f"{self!r} decides what members share, and {network!r} has Shared layers of its own; with them, "
                 f"ensemble={self.members} is enough"
             )
-        if len(found) < least:
+        if found < least:
             beside = " before the last" if least > 1 else ""
             raise ChainruleError(
                 f"{self!r} shares the weights of dense layers and convolutions{beside}; {network!r} has none"
             )
-        return len(found)
+        return found
 
 
 @dataclass(frozen=True, repr=False)

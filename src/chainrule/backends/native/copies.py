@@ -65,21 +65,11 @@ class Copies(NativeProgram):
         shapes = {name: self._of_one(name, shape) for name, shape in given.shapes.items()}
         variant = member.variant(shapes, frozenset(given.moving), given.drawn, given.integers)
         self._last = variant
-        size, count = variant.space.size, given.steps
-        arrays = given.fixed
-        for name in self.system.updates.keys() & arrays.keys():
-            arrays[name] = np.array(arrays[name], order="C")
-        for tensor in given.starting:
-            shape = tuple(size(axis) for axis in tensor.axes)
-            arrays[tensor.name] = np.full((*self._in_front(tensor.name), *shape), tensor.value, self.dtype)
-        arrays = {name: in_order(array) for name, array in arrays.items()}
+        count, fixed = given.steps, self._begun(given, variant)
+        arrays = {name: in_order(array) for name, array in fixed.items()}
         for name, array in given.moving.items():  # the steps of a member one after another
             arrays[name] = in_order(np.moveaxis(array, 1, 0) if name in self._lifted else array)
-        results = {}
-        for name in self.outputs:
-            made = variant.space.tensors[name]
-            shape = (self.members, count, *map(size, made.axes))
-            results[name] = np.empty(shape, np.int64 if made.element == "i64" else self.dtype)
+        results = self._results(variant, self.members, count)
 
         first = member._arguments(variant, arrays, results, seed)  # those of the first member, from the first step on
         a_member, a_step = self._distances(variant, arrays, frozenset(given.moving), results, count)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chainrule.backends.facts import Place, Range
-from chainrule.backends.inputs import read, safe_reads, sizes_of
+from chainrule.backends.inputs import Given, read, safe_reads, sizes_of
 from chainrule.backends.native import jit, memory, program_text, routines, threads
 from chainrule.backends.native.factors import factored, without_copies
 from chainrule.backends.native.layout import recurrent_axes_first
@@ -196,36 +196,37 @@ class NativeProgram:
         given = read(self.system, self._system(frozenset()), self.dtype, values, state, steps)
         variant = self.variant(given.shapes, frozenset(given.moving), given.drawn, given.integers)
         self._last = variant
-        space = variant.space
-        fixed, count = given.fixed, given.steps
-        for name in self.system.updates.keys() & fixed.keys():
-            fixed[name] = np.array(fixed[name], order="C")
-        for tensor in given.starting:
-            shape = tuple(space.size(axis) for axis in tensor.axes)
-            fixed[tensor.name] = np.full(shape, tensor.value, self.dtype)
-        results = {
-            name: np.empty(
-                (count, *(space.size(axis) for axis in space.tensors[name].axes)),
-                np.int64 if space.tensors[name].element == "i64" else self.dtype,
-            )
-            for name in self.outputs
-        }
-        self._execute(variant, {**fixed, **given.moving}, results, count, seed, first_step)
+        count, fixed = given.steps, self._begun(given, variant)
+        results = self._results(variant, count)
+        arrays = {name: in_order(array) for name, array in (fixed | given.moving).items()}
+        self._launch(variant, self._arguments(variant, arrays, results, seed), count, first_step)
         for name in self.system.updates:
             state[name] = fixed[name]
         return results if steps else {name: value[0] for name, value in results.items()}
 
-    def _execute(
-        self,
-        variant: Variant,
-        arrays: Mapping[str, Array],
-        results: Mapping[str, Array],
-        count: int,
-        seed: int,
-        first_step: int,
-    ) -> None:
-        arrays = {name: in_order(array) for name, array in arrays.items()}
-        self._launch(variant, self._arguments(variant, arrays, results, seed), count, first_step)
+    def _begun(self, given: Given, variant: Variant) -> dict[str, Array]:
+        """What does not differ between steps: states as a run may write them, and begun where none are given."""
+        arrays = given.fixed
+        for name in self.system.updates.keys() & arrays.keys():
+            arrays[name] = np.array(arrays[name], order="C")
+        for tensor in given.starting:
+            shape = (*self._in_front(tensor.name), *map(variant.space.size, tensor.axes))
+            arrays[tensor.name] = np.full(shape, tensor.value, self.dtype)
+        return arrays
+
+    def _in_front(self, name: str) -> tuple[int, ...]:
+        """The sizes that a tensor has in front of those that the code knows of."""
+        return ()
+
+    def _results(self, variant: Variant, *front: int) -> dict[str, Array]:
+        """Memory for the outputs, with these sizes in front."""
+        made = {name: variant.space.tensors[name] for name in self.outputs}
+        return {
+            name: np.empty(
+                (*front, *map(variant.space.size, tensor.axes)), np.int64 if tensor.element == "i64" else self.dtype
+            )
+            for name, tensor in made.items()
+        }
 
     def _arguments(
         self, variant: Variant, arrays: Mapping[str, Array], results: Mapping[str, Array], seed: int
