@@ -17,7 +17,7 @@ from chainrule.estimators.counts import count
 from chainrule.estimators.model import Specification
 from chainrule.layers.shared import unshared
 from chainrule.training import averaging, snapshots  # noqa: F401 (their names can be read back from texts)
-from chainrule.training.ensemble import first_states, member_of, of_each
+from chainrule.training.ensemble import ensemble_axis, first_states, member_of, of_each
 from chainrule.training.history import History
 from chainrule.training.loop import Trainer, first_state
 from chainrule.training.members import Ensemble, SharedWeights
@@ -47,13 +47,23 @@ def members_of(ensemble: Any) -> int | None:
 class Members:
     """What ``Classifier`` and ``Regressor`` do to be several networks."""
 
+    ensemble: Any
+    epochs: int | None
+    early_stopping: Any
+    backend: str | None
+    specification_: Specification
+    parameters_: dict[str, Array]
+    history_: History
+    training_: Any
+    _state: dict[str, Array]
+    _seed_: int
+
     def _with_members(self, specification: Specification) -> Specification:
         """The specification, of one network, of what is trained: with the members and learning rates of the ensemble.
 
         Raises ChainruleError where the network has none, or where they would have everything in common.
         """
-        model: Any = self
-        ensemble = model.ensemble
+        ensemble = self.ensemble
         made = replace(specification, members=members_of(ensemble))
         if isinstance(ensemble, SharedWeights):
             made = replace(made, network=ensemble.network(made.network))
@@ -70,54 +80,49 @@ class Members:
 
     def _epochs(self, usual: int) -> int:
         """The epochs of a run, ``usual`` where none are given."""
-        model: Any = self
-        epochs = count("epochs", model.epochs, usual)
-        if not isinstance(model.ensemble, OneRun):
+        epochs = count("epochs", self.epochs, usual)
+        if not isinstance(self.ensemble, OneRun):
             return epochs
-        return model.ensemble.epochs(None if model.epochs is None else epochs, epochs)
+        return self.ensemble.epochs(None if self.epochs is None else epochs, epochs)
 
     def _first_state(self, seed: int) -> dict[str, Array]:
         """Parameters and optimizer states before the first step; of all members, where it is an ensemble."""
-        model: Any = self
-        specification, backend = model.specification_, backend_name(model.backend)
+        specification, backend = self.specification_, backend_name(self.backend)
         if specification.members is None:
             return first_state(specification.step, seed, backend=backend)
         return first_states(specification.step, specification.trained, specification.members, seed, backend)
 
     def _keepers(self) -> tuple[Keeper, ...]:
         """What keeps networks from one run.  Raises ChainruleError where something else decides which is kept."""
-        model: Any = self
-        if not isinstance(model.ensemble, OneRun):
+        if not isinstance(self.ensemble, OneRun):
             return ()
-        if model.early_stopping:
+        if self.early_stopping:
             raise ChainruleError(
-                f"{model.ensemble!r} takes networks from a whole run, which early_stopping={model.early_stopping!r} "
+                f"{self.ensemble!r} takes networks from a whole run, which early_stopping={self.early_stopping!r} "
                 "would end; leave it out"
             )
-        return (model.ensemble.keeper(model.specification_.step, model.backend),)
+        return (self.ensemble.keeper(self.specification_.step, self.backend),)
 
     def _take_members(self, trainer: Trainer) -> None:
         """What the run has kept, as the networks that predict."""
-        model: Any = self
         for keeper in trainer.callbacks:
             if isinstance(keeper, Keeper):
                 found = keeper.found(trainer.run)
                 parameters = {name: np.array(value) for name, value in found.parameters.items()}
                 if found.moved:
                     parameters |= self._statistics(trainer, parameters, found.members)
-                model.parameters_ = parameters
-                model.specification_ = replace(model.specification_, members=found.members)
+                self.parameters_ = parameters
+                self.specification_ = replace(self.specification_, members=found.members)
                 if found.moved or found.members is not None:
-                    del model._state  # what the optimizer knows is of another network
+                    del self._state  # what the optimizer knows is of another network
 
     def _statistics(self, trainer: Trainer, parameters: Mapping[str, Array], members: int | None) -> dict[str, Array]:
         """Running means for these parameters, those of each member where there are several."""
-        model: Any = self
-        specification: Specification = model.specification_
+        specification: Specification = self.specification_
         step = replace(specification, network=of_minibatches(specification.network)).step
 
         def of(one: Mapping[str, Array]) -> dict[str, Array]:
-            return made_anew(step, one, trainer.source, trainer.batch_size, trainer.run.seed, model.backend)
+            return made_anew(step, one, trainer.source, trainer.batch_size, trainer.run.seed, self.backend)
 
         if members is None:
             return of(parameters)
@@ -129,9 +134,8 @@ class Members:
 
         Raises ChainruleError where this is no ensemble, or has no such member.
         """
-        model: Any = self
         check_is_fitted(self, "parameters_")
-        members, thinned = model.specification_.members, model.specification_.thinned
+        members, thinned = self.specification_.members, self.specification_.thinned
         if thinned is not None:
             raise ChainruleError(
                 f"this is one network {thinned} times over, each time with other units left out: they share all "
@@ -141,15 +145,15 @@ class Members:
             raise ChainruleError("this model is one network, no ensemble of several (ensemble=None)")
         if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < members:
             raise ChainruleError(f"there is no member {number!r}; the ensemble has 0 to {members - 1}")
-        own = of_each(model.specification_.trained, model.specification_.along)
-        one = _apart(model)
+        own = of_each(self.specification_.trained, ensemble_axis(self.specification_.step))
+        one = _apart(self)
         one.ensemble = None
-        one.specification_ = replace(model.specification_, members=None)
-        one.parameters_ = member_of(model.parameters_, int(number), own)
-        if not isinstance(model.ensemble, OneRun):
-            one.training_ = replace(model.training_, seed=model.training_.seed + int(number))
-        if hasattr(model, "_state"):
-            one._state, one._seed_ = member_of(model._state, int(number), own), model._seed_ + int(number)
+        one.specification_ = replace(self.specification_, members=None)
+        one.parameters_ = member_of(self.parameters_, int(number), own)
+        if not isinstance(self.ensemble, OneRun):
+            one.training_ = replace(self.training_, seed=self.training_.seed + int(number))
+        if hasattr(self, "_state"):
+            one._state, one._seed_ = member_of(self._state, int(number), own), self._seed_ + int(number)
         return one  # type: ignore[no-any-return]
 
     def dropout_ensemble(self, networks: int = 50) -> Self:
@@ -158,13 +162,12 @@ class Members:
         It predicts as any ensemble does (Monte Carlo dropout); parameters are shared.
         Raises ChainruleError where the network has no dropout, or is an ensemble already.
         """
-        model: Any = self
         check_is_fitted(self, "parameters_")
-        if model.specification_.members is not None:
+        if self.specification_.members is not None:
             raise ChainruleError("this is an ensemble already; ask one of its networks: member(0).dropout_ensemble()")
-        specification = replace(model.specification_, thinned=count("networks", networks, 1))
+        specification = replace(self.specification_, thinned=count("networks", networks, 1))
         _ = specification.trained  # a network without dropout is refused now
-        several = _apart(model)
+        several = _apart(self)
         several.specification_ = specification
         return several  # type: ignore[no-any-return]
 
